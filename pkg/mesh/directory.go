@@ -1,0 +1,20 @@
+package mesh
+
+import "sluice/pkg/id"
+
+// Member is a process that can be called.
+type Member struct {
+	Replica id.Replica
+	Boot    string // changes with every start of the process
+	Address string // host:port of its mesh server
+	Service string
+}
+
+// Directory knows the living. It is asked for every message, so it answers
+// from memory.
+type Directory interface {
+	// Lookup returns the living process that has the number r now.
+	Lookup(r id.Replica) (Member, bool)
+	// Gateways returns all living gateways.
+	Gateways() []Member
+}
