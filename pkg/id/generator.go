@@ -16,7 +16,8 @@ var ErrLease = errors.New("the lease on id time has ended")
 // wholly in the future of this process's clock.
 type Window struct{ After, Until int64 }
 
-// closedBit marks a Generator's state as closed; positions need only 51 bits.
+// closedBit marks a Generator's state as closed: positions need only 51 bits, so it
+// makes the position later than all of id time.
 const closedBit = 1 << 63
 
 // Generator mints the socket and message ids of one process. Both come from one
@@ -96,10 +97,8 @@ func (g *Generator) mint() (uint64, error) {
 	millis := max(Millis(g.now()), 0)
 	for {
 		old := g.state.Load()
-		if old&closedBit != 0 {
-			return 0, ErrLease
-		}
-		// old+1 carries from the sequence into the milliseconds by itself.
+		// old+1 carries from the sequence into the milliseconds by itself. A closed
+		// state lies beyond every end that a window can have.
 		next := max(old+1, uint64(millis)<<seqBits)
 		at := next >> seqBits
 		if int64(at) > g.until.Load() {
