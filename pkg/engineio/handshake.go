@@ -1,0 +1,32 @@
+package engineio
+
+import (
+	"strconv"
+	"time"
+)
+
+// Handshake is what the server tells a client that opens a session.
+type Handshake struct {
+	SID          string
+	Upgrade      bool // the client may move to a WebSocket
+	PingInterval time.Duration
+	PingTimeout  time.Duration
+	MaxPayload   int // bytes
+}
+
+// Append appends the data of the open packet.
+func (h *Handshake) Append(dst []byte) []byte {
+	dst = append(dst, `{"sid":"`...)
+	dst = append(dst, h.SID...)
+	dst = append(dst, `","upgrades":[`...)
+	if h.Upgrade {
+		dst = append(dst, `"websocket"`...)
+	}
+	dst = append(dst, `],"pingInterval":`...)
+	dst = strconv.AppendInt(dst, h.PingInterval.Milliseconds(), 10)
+	dst = append(dst, `,"pingTimeout":`...)
+	dst = strconv.AppendInt(dst, h.PingTimeout.Milliseconds(), 10)
+	dst = append(dst, `,"maxPayload":`...)
+	dst = strconv.AppendInt(dst, int64(h.MaxPayload), 10)
+	return append(dst, '}')
+}

@@ -1,0 +1,124 @@
+package engineio
+
+// Policy is when to ping and when to give up. All times are milliseconds.
+//
+// With GrowAfter 0 the server pings every Interval and gives up Timeout after a
+// ping that nothing followed. Otherwise the interval is the session's own: it
+// begins at Start, grows by Step after each GrowAfter good beats up to Interval,
+// and falls to Retry when nothing was heard for Missed after a ping; that ping
+// is then repeated every Retry. Giving up is the same.
+type Policy struct {
+	Interval int64 // told to clients: they expect a ping within Interval + Timeout
+	Timeout  int64
+	Start    int64
+	Step     int64
+	Retry    int64
+	Missed   int64
+	// GrowAfter is how many good beats make the interval grow, 0 for an
+	// interval that never changes.
+	GrowAfter uint8
+}
+
+// Heartbeat is one session's heartbeat. It is told the time and when something
+// was last heard; any packet counts. It does not have to be told of each packet.
+//
+// Invariant: sent <= last; they differ while a missed ping is being repeated.
+type Heartbeat struct {
+	sent     int64  // when the oldest unanswered ping left
+	last     int64  // when the last ping left, or the session was opened
+	interval uint32 // ms between pings now
+	good     uint8  // beats since the interval changed
+	awaiting bool   // a ping has left and nothing is known to have followed
+	missed   bool   // and it is being repeated
+}
+
+// Beat is what to do now.
+type Beat uint8
+
+const (
+	Quiet    Beat = iota // nothing
+	SendPing             // ping the client
+	Dead                 // nothing was heard for too long: close the session
+)
+
+// Begin starts the heartbeat of a session opened now. next is when to call Tick.
+func (h *Heartbeat) Begin(p *Policy, v Version, now int64) (next int64) {
+	*h = Heartbeat{last: now, interval: uint32(p.Interval)}
+	if v == V3 {
+		return now + p.Interval + p.Timeout
+	}
+	if p.GrowAfter > 0 {
+		h.interval = uint32(p.Start)
+	}
+	return now + int64(h.interval)
+}
+
+// Tick says what to do at now, and when to call it again. Calls that come early
+// do no harm. seen is when something was last heard.
+func (h *Heartbeat) Tick(p *Policy, v Version, now, seen int64) (b Beat, next int64) {
+	if v == V3 {
+		return patience(p, now, seen)
+	}
+	if h.awaiting && seen >= h.sent {
+		h.answered(p)
+	}
+	switch {
+	case h.awaiting && now >= h.sent+p.Timeout:
+		return Dead, now
+	case h.awaiting && p.GrowAfter > 0 && now >= h.last+h.doubt(p):
+		h.missed, h.good, h.interval, h.last = true, 0, uint32(p.Retry), now
+		b = SendPing
+	case !h.awaiting && now >= h.last+int64(h.interval):
+		h.sent, h.last, h.awaiting = now, now, true
+		b = SendPing
+	}
+	return b, h.next(p, now)
+}
+
+// Interval is the time between pings now, in milliseconds.
+func (h *Heartbeat) Interval() int64 { return int64(h.interval) }
+
+// patience is the whole heartbeat of generation 3, where the client pings.
+func patience(p *Policy, now, seen int64) (Beat, int64) {
+	end := seen + p.Interval + p.Timeout
+	if now >= end {
+		return Dead, now
+	}
+	return Quiet, end
+}
+
+// answered settles a ping. After a missed beat the interval stays short, and
+// has to grow again.
+func (h *Heartbeat) answered(p *Policy) {
+	h.awaiting, h.missed = false, false
+	if p.GrowAfter == 0 {
+		return
+	}
+	if h.good++; h.good >= p.GrowAfter {
+		h.good = 0
+		h.interval = uint32(min(int64(h.interval)+p.Step, p.Interval))
+	}
+}
+
+// doubt is how long after a ping it is repeated.
+func (h *Heartbeat) doubt(p *Policy) int64 {
+	if h.missed {
+		return p.Retry
+	}
+	return p.Missed
+}
+
+func (h *Heartbeat) next(p *Policy, now int64) int64 {
+	due := h.last + int64(h.interval) // of the next ping, if this one is answered
+	if !h.awaiting {
+		return due
+	}
+	next := h.sent + p.Timeout
+	if p.GrowAfter > 0 {
+		next = min(next, h.last+h.doubt(p))
+	}
+	if now < due {
+		next = min(next, due)
+	}
+	return next
+}
