@@ -5,8 +5,7 @@ package socketio
 // counts, and further members are allowed.
 type placeholder struct {
 	is  bool
-	num int // -1 when it is not an integer in plain digits
-	set bool
+	num int // -1 when there is none, or not an integer in plain digits
 }
 
 // maxPlaceholder is far above any attachment limit; larger numbers need not be
@@ -15,9 +14,6 @@ const maxPlaceholder = 1 << 20
 
 // note takes the next member: its key with the quotes, and its value.
 func (p *placeholder) note(key, value []byte) {
-	if !p.set {
-		p.set, p.num = true, -1
-	}
 	switch {
 	case keyIs(key, "_placeholder"):
 		p.is = string(value) == "true"

@@ -8,6 +8,11 @@ type scanner struct {
 	depth       int // levels that may still be opened
 	attachments int // 0: objects that look like placeholders are ordinary
 	used        uint64
+
+	// sizes, when not nil, collects the members of every container in the
+	// order in which they open; -1-num for a placeholder, of which whatever
+	// it contains is left out.
+	sizes []int
 }
 
 // document scans one value followed by nothing but white space and gives the
@@ -67,17 +72,37 @@ func (s *scanner) value(i int) (int, error) {
 	}
 }
 
-func (s *scanner) array(i int) (int, error) {
+// open enters a container and gives its place among the sizes.
+func (s *scanner) open() (slot int, err error) {
 	if s.depth == 0 {
 		return 0, ErrDepth
 	}
 	s.depth--
+	if s.sizes != nil {
+		s.sizes = append(s.sizes, 0)
+	}
+	return len(s.sizes) - 1, nil
+}
+
+// close leaves a container that had n members.
+func (s *scanner) close(slot, n int) {
+	s.depth++
+	if s.sizes != nil {
+		s.sizes[slot] = n
+	}
+}
+
+func (s *scanner) array(i int) (int, error) {
+	slot, err := s.open()
+	if err != nil {
+		return 0, err
+	}
 	i = s.space(i + 1)
 	if i < len(s.b) && s.b[i] == ']' {
-		s.depth++
+		s.close(slot, 0)
 		return i + 1, nil
 	}
-	for {
+	for n := 1; ; n++ {
 		end, err := s.value(i)
 		if err != nil {
 			return 0, err
@@ -90,7 +115,7 @@ func (s *scanner) array(i int) (int, error) {
 		case ',':
 			i = s.space(i + 1)
 		case ']':
-			s.depth++
+			s.close(slot, n)
 			return i + 1, nil
 		default:
 			return 0, ErrJSON
@@ -99,17 +124,17 @@ func (s *scanner) array(i int) (int, error) {
 }
 
 func (s *scanner) object(i int) (int, error) {
-	if s.depth == 0 {
-		return 0, ErrDepth
+	slot, err := s.open()
+	if err != nil {
+		return 0, err
 	}
-	s.depth--
-	var ph placeholder
 	i = s.space(i + 1)
 	if i < len(s.b) && s.b[i] == '}' {
-		s.depth++
+		s.close(slot, 0)
 		return i + 1, nil
 	}
-	for {
+	ph := placeholder{num: -1}
+	for n := 1; ; n++ {
 		key, end, err := s.member(i)
 		if err != nil {
 			return 0, err
@@ -125,8 +150,8 @@ func (s *scanner) object(i int) (int, error) {
 		case ',':
 			i = s.space(i + 1)
 		case '}':
-			s.depth++
-			return i + 1, s.place(ph)
+			s.close(slot, n)
+			return i + 1, s.place(ph, slot)
 		default:
 			return 0, ErrJSON
 		}
@@ -151,7 +176,7 @@ func (s *scanner) member(i int) (key, end int, err error) {
 }
 
 // place checks a finished object that may have been a placeholder.
-func (s *scanner) place(ph placeholder) error {
+func (s *scanner) place(ph placeholder, slot int) error {
 	if !ph.is {
 		return nil
 	}
@@ -160,6 +185,10 @@ func (s *scanner) place(ph placeholder) error {
 	}
 	if ph.num < 64 {
 		s.used |= 1 << ph.num
+	}
+	if s.sizes != nil {
+		s.sizes[slot] = -1 - ph.num
+		s.sizes = s.sizes[:slot+1]
 	}
 	return nil
 }
