@@ -1,0 +1,182 @@
+package archtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// place is a package's place on the ladder. It may import packages of lower
+// steps only, and of those only the ones that are named, or all with below.
+type place struct {
+	step  int
+	may   []string
+	below bool
+	// Test files may import the same, and these besides.
+	tests []string
+}
+
+// ladder is the map of the module: every package stands here.
+var ladder = map[string]place{
+	// Pure: bytes and time in, bytes and actions out. migrations is here because
+	// it holds SQL and imports nothing of ours.
+	"pkg/id":              {step: 0},
+	"pkg/engineio":        {step: 0},
+	"pkg/socketio":        {step: 0},
+	"pkg/proto/sluice/v1": {step: 0},
+	"pkg/proto/mesh/v1":   {step: 0},
+	"migrations":          {step: 0},
+
+	// Each owns one outside system.
+	"pkg/transport": {step: 1, may: []string{"pkg/engineio"}},
+	"pkg/bus":       {step: 1, may: []string{"pkg/id"}},
+	"pkg/session":   {step: 1, may: []string{"pkg/id"}},
+	"pkg/stream":    {step: 1, may: []string{"pkg/id"}},
+	"pkg/replica":   {step: 1, may: []string{"pkg/id"}, tests: []string{"migrations"}},
+	"pkg/auth":      {step: 1, may: []string{"pkg/id"}},
+	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}}, // its messages are generated
+	"pkg/overload":  {step: 1},
+	"pkg/component": {step: 1, may: []string{"pkg/proto/sluice/v1"}},
+
+	// What a connection means, and what a component may ask.
+	"pkg/gateway": {step: 2, may: []string{
+		"pkg/transport", "pkg/socketio", "pkg/auth", "pkg/bus", "pkg/session", "pkg/stream", "pkg/overload", "pkg/id",
+		"pkg/proto/mesh/v1", // it answers the mesh's calls and control requests as they are
+	}},
+	"pkg/api": {step: 2, may: []string{
+		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/bus", "pkg/session", "pkg/stream", "pkg/id",
+	}},
+
+	// The only reader of config and builder of servers.
+	"pkg/app": {step: 3, below: true},
+
+	// A main names its service and nothing else; the two tools are programs of
+	// their own.
+	"cmd/ws-gateway": {step: 4, may: []string{"pkg/app"}},
+	"cmd/ws-api":     {step: 4, may: []string{"pkg/app"}},
+	"cmd/ws-dev":     {step: 4, may: []string{"pkg/app"}},
+	"cmd/ws-bench":   {step: 4, below: true},
+	"cmd/wsctl":      {step: 4, below: true},
+
+	// Tests of the whole, and what the scripts run.
+	"pkg/archtest":  {step: 5},
+	"pkg/e2e":       {step: 5, below: true},
+	"scripts/probe": {step: 5},
+}
+
+// ladderProblems compares every import with the map.
+func ladderProblems(tr *tree, ladder map[string]place) []string {
+	var problems []string
+	for _, name := range tr.names() {
+		from, ok := ladder[name]
+		if !ok {
+			problems = append(problems, fmt.Sprintf("%s is not on the map in pkg/archtest/ladder_test.go: give it a step and its edges", name))
+			continue
+		}
+		for _, f := range tr.packages[name] {
+			for _, imported := range f.imports() {
+				if to, ok := strings.CutPrefix(imported, module+"/"); ok && !(f.test && to == name) {
+					if problem := edge(f, from, to, ladder); problem != "" {
+						problems = append(problems, problem)
+					}
+				}
+			}
+		}
+	}
+	return problems
+}
+
+// edge says what is wrong with f, which stands at from, importing to.
+func edge(f *file, from place, to string, ladder map[string]place) string {
+	target, ok := ladder[to]
+	switch {
+	case !ok:
+		return fmt.Sprintf("%s imports %s, which is not on the map", f.path, to)
+	case target.step > from.step:
+		return fmt.Sprintf("%s imports %s: up the ladder, from step %d to %d", f.path, to, from.step, target.step)
+	case target.step == from.step:
+		return fmt.Sprintf("%s imports %s: along step %d", f.path, to, from.step)
+	case from.below, slices.Contains(from.may, to), f.test && slices.Contains(from.tests, to):
+		return ""
+	default:
+		return fmt.Sprintf("%s imports %s: no such edge on the map", f.path, to)
+	}
+}
+
+// mapProblems finds mistakes in the map itself.
+func mapProblems(ladder map[string]place) []string {
+	var problems []string
+	for name, from := range ladder {
+		for _, to := range slices.Concat(from.may, from.tests) {
+			target, ok := ladder[to]
+			if !ok {
+				problems = append(problems, fmt.Sprintf("the map lets %s import %s, which is not on it", name, to))
+			} else if target.step >= from.step {
+				problems = append(problems, fmt.Sprintf("the map lets %s (step %d) import %s (step %d)", name, from.step, to, target.step))
+			}
+		}
+	}
+	slices.Sort(problems)
+	return problems
+}
+
+func TestImportsGoDownTheLadder(t *testing.T) {
+	accept(t, ladderProblems(repository(t), ladder))
+}
+
+func TestTheMapItselfOnlyGoesDown(t *testing.T) {
+	accept(t, mapProblems(ladder))
+	refuse(t, mapProblems(map[string]place{
+		"pkg/a": {step: 1, may: []string{"pkg/b"}},
+		"pkg/b": {step: 1, tests: []string{"pkg/c"}},
+	}), "lets pkg/a (step 1) import pkg/b (step 1)", "lets pkg/b import pkg/c, which is not on it")
+}
+
+func TestLadderRefusesWrongImports(t *testing.T) {
+	places := map[string]place{
+		"pkg/low":   {step: 0},
+		"pkg/other": {step: 0},
+		"pkg/mid":   {step: 1, may: []string{"pkg/low"}, tests: []string{"pkg/other"}},
+		"pkg/side":  {step: 1},
+		"pkg/top":   {step: 2, below: true},
+	}
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		"down, as the map says": {files: map[string]string{
+			"pkg/mid/m.go":      "package mid\nimport _ \"sluice/pkg/low\"",
+			"pkg/mid/m_test.go": "package mid_test\nimport (\n_ \"sluice/pkg/mid\"\n_ \"sluice/pkg/other\"\n)",
+			"pkg/top/t.go":      "package top\nimport (\n_ \"sluice/pkg/other\"\n_ \"sluice/pkg/mid\"\n)",
+		}},
+		"up": {
+			files: map[string]string{"pkg/low/l.go": "package low\nimport _ \"sluice/pkg/mid\""},
+			want:  []string{"up the ladder"},
+		},
+		"along, in a test": {
+			files: map[string]string{"pkg/mid/m_test.go": "package mid\nimport _ \"sluice/pkg/side\""},
+			want:  []string{"along step 1"},
+		},
+		"down, but not on the map": {
+			files: map[string]string{"pkg/mid/m.go": "package mid\nimport _ \"sluice/pkg/other\""},
+			want:  []string{"no such edge"},
+		},
+		"a new package": {
+			files: map[string]string{"pkg/new/n.go": "package new"},
+			want:  []string{"pkg/new is not on the map"},
+		},
+		"a package below a known one": {
+			files: map[string]string{"pkg/top/sub/n.go": "package sub"},
+			want:  []string{"pkg/top/sub is not on the map"},
+		},
+		"an import of a new package": {
+			files: map[string]string{"pkg/top/t.go": "package top\nimport _ \"sluice/pkg/new\""},
+			want:  []string{"imports pkg/new, which is not on the map"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refuse(t, ladderProblems(invented(t, c.files), places), c.want...)
+		})
+	}
+}
