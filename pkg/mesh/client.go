@@ -2,62 +2,174 @@ package mesh
 
 import (
 	"context"
-	"net/http"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/gotomicro/ego/core/elog"
+	"google.golang.org/grpc"
 
 	"sluice/pkg/id"
-	meshv1 "sluice/pkg/proto/mesh/v1"
 )
 
 // Client calls the processes of a Directory. It may be used from any number of
-// goroutines, also before Run.
+// goroutines, also before Run. Run or Close must end it.
 type Client struct {
-	cfg Config
-	dir Directory
-	log *elog.Component
-	m   *Metrics
+	cfg  Config
+	dir  Directory
+	log  *elog.Component
+	m    *Metrics
+	dial func() ([]grpc.DialOption, error) // once: reads the certificate files
+
+	closing context.Context // ended by Close
+	cancel  context.CancelFunc
+
+	mu     sync.RWMutex // guards all below
+	closed bool         // orders wg.Go before wg.Wait
+	links  map[string]*link
+	queues map[id.Replica]*queue
+	wg     sync.WaitGroup
 }
 
 // NewClient returns a client; it connects when it is used.
 func NewClient(cfg Config, dir Directory, log *elog.Component, m *Metrics) *Client {
-	return &Client{cfg: cfg, dir: dir, log: log, m: m}
+	c := &Client{
+		cfg: cfg, dir: dir, log: log, m: m,
+		links:  make(map[string]*link),
+		queues: make(map[id.Replica]*queue),
+	}
+	c.dial = sync.OnceValues(c.cfg.dialOptions)
+	c.closing, c.cancel = context.WithCancel(context.Background())
+	return c
 }
 
-// Run closes what is idle until ctx ends, then closes the client.
+// Run closes what is idle until ctx ends, then closes the client. It returns
+// at once with an error when the certificate files cannot be used.
 func (c *Client) Run(ctx context.Context) error {
-	<-ctx.Done()
-	c.Close()
-	return nil
+	defer c.Close()
+	if _, err := c.dial(); err != nil {
+		return err
+	}
+	tick := time.NewTicker(min(max(c.cfg.IdleAfter/4, 10*time.Millisecond), time.Minute))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			c.sweep(time.Now())
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
-// Close ends all calls, drops what is queued and returns when every goroutine
-// of the client has ended.
-func (c *Client) Close() {}
-
-// Deliver queues an ephemeral push for a replica and never blocks. The body
-// must not be changed afterwards. Errors: ErrUnknown, ErrBusy, ErrTooLarge,
-// ErrClosed.
-func (c *Client) Deliver(to id.Replica, body []byte) error { return ErrClosed }
-
-// Call emits to one socket and waits for its answer. The boot id is filled in.
-func (c *Client) Call(ctx context.Context, to id.Replica, req *meshv1.CallRequest) (*meshv1.CallResponse, error) {
-	return nil, ErrClosed
+// Close ends all calls and tunnels, drops what is queued and returns when every
+// goroutine of the client has ended.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	links, queues := c.links, c.queues
+	c.links, c.queues = map[string]*link{}, map[id.Replica]*queue{}
+	c.mu.Unlock()
+	c.cancel()
+	for _, q := range queues {
+		q.retire(fateClosed, ErrClosed)
+	}
+	for _, l := range links {
+		c.hangUp(l)
+	}
+	c.wg.Wait()
 }
 
-// Control joins, leaves or disconnects sockets. The boot id is filled in.
-func (c *Client) Control(ctx context.Context, to id.Replica, req *meshv1.ControlRequest) (*meshv1.ControlResponse, error) {
-	return nil, ErrClosed
+// sweep closes connections that are not used, and forgets queues to boots that
+// are gone.
+func (c *Client) sweep(now time.Time) {
+	var idle []*link
+	c.mu.Lock()
+	queues := slices.Collect(maps.Values(c.queues))
+	for address, l := range c.links {
+		if l.users == 0 && now.Sub(l.since) >= c.cfg.IdleAfter {
+			delete(c.links, address)
+			idle = append(idle, l)
+		}
+	}
+	c.mu.Unlock()
+	for _, l := range idle {
+		c.hangUp(l)
+	}
+	for _, q := range queues {
+		if !c.lives(q.to) {
+			q.retire(fateStale, errRetired)
+			c.forget(q)
+		}
+	}
 }
 
-// Reply answers a client's event. The boot id is filled in.
-func (c *Client) Reply(ctx context.Context, to id.Replica, req *meshv1.ReplyRequest) (*meshv1.ReplyResponse, error) {
-	return nil, ErrClosed
+// lives tells whether m is still the boot that has its number.
+func (c *Client) lives(m Member) bool {
+	now, ok := c.dir.Lookup(m.Replica)
+	return ok && now.Boot == m.Boot
 }
 
-// Forward lets a replica serve r and passes its response to w. A nil error
-// means that an answer was given; with any error nothing has been written, and
-// the caller answers.
-func (c *Client) Forward(w http.ResponseWriter, r *http.Request, to id.Replica) error {
-	return ErrClosed
+func (c *Client) lookup(to id.Replica) (Member, error) {
+	m, ok := c.dir.Lookup(to)
+	if !ok {
+		return Member{}, fmt.Errorf("replica %d: %w", to, ErrUnknown)
+	}
+	return m, nil
+}
+
+// link is the connection to one address.
+type link struct {
+	cc    *grpc.ClientConn
+	users int       // guarded by Client.mu
+	since time.Time // of users == 0; guarded by Client.mu
+}
+
+// take returns the connection to an address; it must be given back. It does
+// not wait for the connection to be there.
+func (c *Client) take(address string) (*link, error) {
+	opts, err := c.dial()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	l := c.links[address]
+	if l == nil {
+		// passthrough: the dialer resolves names, at every attempt.
+		cc, err := grpc.NewClient("passthrough:///"+address, opts...)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		}
+		l = &link{cc: cc}
+		c.links[address] = l
+		c.m.connections.Inc()
+	}
+	l.users++
+	return l, nil
+}
+
+func (c *Client) give(l *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.users--; l.users == 0 {
+		l.since = time.Now()
+	}
+}
+
+func (c *Client) hangUp(l *link) {
+	_ = l.cc.Close() // only says that it is closed already
+	c.m.connections.Dec()
+}
+
+// bound returns a context that ends with ctx and with the client.
+func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	unhook := context.AfterFunc(c.closing, cancel)
+	return ctx, func() { unhook(); cancel() }
 }

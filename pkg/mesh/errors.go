@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"sluice/pkg/id"
 )
 
 var (
@@ -38,26 +40,33 @@ var (
 )
 
 // typed turns what gRPC returned into one of the errors above, or into the
-// context's. The text of the status is kept.
-func typed(doing string, err error) error {
+// context's, and keeps the text. ctx is that of the call.
+func (c *Client) typed(ctx context.Context, method string, to id.Replica, err error) error {
 	if err == nil {
 		return nil
 	}
 	st, _ := status.FromError(err)
-	kind := ErrUnreachable
-	switch st.Code() {
+	return fmt.Errorf("%s of replica %d: %w: %s", method, to, c.kind(ctx, st.Code()), st.Message())
+}
+
+func (c *Client) kind(ctx context.Context, code codes.Code) error {
+	switch code {
 	case codes.FailedPrecondition:
-		kind = ErrUnknown
+		return ErrUnknown
 	case codes.ResourceExhausted:
-		kind = ErrBusy
+		return ErrBusy
 	case codes.OutOfRange:
-		kind = ErrTooLarge
-	case codes.DeadlineExceeded:
-		kind = context.DeadlineExceeded
-	case codes.Canceled:
-		kind = context.Canceled
+		return ErrTooLarge
 	case codes.Unauthenticated, codes.PermissionDenied, codes.InvalidArgument, codes.Unimplemented:
-		kind = ErrRefused
+		return ErrRefused
+	case codes.DeadlineExceeded:
+		return context.DeadlineExceeded
 	}
-	return fmt.Errorf("%s: %w: %s", doing, kind, st.Message())
+	switch {
+	case c.closing.Err() != nil:
+		return ErrClosed
+	case code == codes.Canceled && ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return ErrUnreachable
 }
