@@ -27,7 +27,7 @@ var roots = map[string]string{
 
 // commentedSetting is a setting that a file shows and does not set: "#key = 1"
 // or "#[table]", with nothing between. Prose has a space after its number sign.
-var commentedSetting = regexp.MustCompile(`(?m)^#([a-z0-9_]+ *=|\[)`)
+var commentedSetting = regexp.MustCompile(`(?m)^#([a-zA-Z0-9_]+ *=|\[)`)
 
 // configProblems compares each file in config/ with its struct, both ways. A
 // field may be shown commented out, but not left out: the file is its manual.

@@ -14,7 +14,12 @@ import (
 // anyKey stands in a field's path for the keys of a map.
 const anyKey = "*"
 
-var snakeCase = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+// Keys are snake_case; the sections that EGO reads have its own names, camelCase,
+// and only the app holds those.
+var (
+	snakeCase = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+	camelCase = regexp.MustCompile(`^[a-z][a-zA-Z0-9]*$`)
+)
 
 // settings are the keys of a configuration: "transport.ping_interval". Elements
 // of a list of tables have the list's path.
@@ -192,7 +197,7 @@ func (w *walker) field(f *file, field *ast.Field, key string) {
 	if len(field.Names) > 1 {
 		w.problem("%s: %s: one field a line, each with its comment", f.at(field), name)
 	}
-	if !snakeCase.MatchString(tag) {
+	if !snakeCase.MatchString(tag) && !(f.folder == appFolder && camelCase.MatchString(tag)) {
 		w.problem("%s: field %s needs a toml tag in snake_case, has %q", f.at(field), name, tag)
 		return
 	}

@@ -8,25 +8,27 @@ kafka_install() {
   if ! command -v java >/dev/null; then
     need_packages openjdk-17-jre-headless
   fi
-  kafka_lib=$dir/lib/kafka-$(kafka_version)
-  [[ ! -e $kafka_lib/complete ]] || return 0
+  local lib
+  lib=$dir/lib/kafka-$(kafka_version)
+  [[ ! -e $lib/complete ]] || return 0
   if ! command -v mvn >/dev/null; then
     need_packages maven
   fi
-  mkdir -p "$kafka_lib"
+  mkdir -p "$lib"
   echo "fetching Apache Kafka $(kafka_version) and what it needs"
-  timeout 600 mvn -B -q -ntp -f "$root/scripts/kafka/pom.xml" -Dlib="$kafka_lib" generate-resources \
-    </dev/null >"$kafka_lib/mvn.log" 2>&1 9>&- || {
-    tail -n 20 "$kafka_lib/mvn.log" >&2
+  timeout 600 mvn -B -q -ntp -f "$root/scripts/kafka/pom.xml" -Dlib="$lib" generate-resources \
+    </dev/null >"$lib/mvn.log" 2>&1 9>&- || {
+    tail -n 20 "$lib/mvn.log" >&2
     echo "kafka: could not fetch its artifacts with Maven" >&2
     return 1
   }
-  : >"$kafka_lib/complete"
+  : >"$lib/complete"
 }
 
 kafka_start() {
-  local home=$dir/kafka port lib=$dir/lib/kafka-$(kafka_version)
+  local home=$dir/kafka port lib
   port=$(port_of kafka)
+  lib=$dir/lib/kafka-$(kafka_version)
   mkdir -p "$home/data"
   kafka_properties "$home" "$port" >"$home/server.properties"
   local java=(java -cp "$lib/*" -Dlog4j.configuration="file:$root/scripts/kafka/log4j.properties"

@@ -22,7 +22,7 @@ launch() {
   shift
   mkdir -p "$dir/$name/data"
   (
-    cd "$dir/$name"
+    cd "$dir/$name" || exit
     exec setsid "$@" </dev/null >>"$dir/$name/log" 2>&1 9>&-
   ) &
   echo $! >"$dir/$name/pid"
