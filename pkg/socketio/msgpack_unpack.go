@@ -66,8 +66,7 @@ func (c *unpacker) container(it item) (end int, err error) {
 	if c.depth == 0 {
 		return 0, ErrDepth
 	}
-	// Brackets, commas and colons.
-	if c.room -= 2 + 2*it.n; c.room < 0 {
+	if c.room -= punctuation(it); c.room < 0 {
 		return 0, ErrTooLarge
 	}
 	c.depth--
@@ -97,6 +96,15 @@ func (c *unpacker) container(it item) (end int, err error) {
 	}
 	c.depth++
 	return end, nil
+}
+
+// punctuation counts the brackets, commas and colons of a container.
+func punctuation(it item) int {
+	n := 2 + max(it.n-1, 0)
+	if it.kind == kindMap {
+		n += it.n
+	}
+	return n
 }
 
 // pair converts a key, which must be a string, and its value.
@@ -162,7 +170,10 @@ func appendFloat(dst []byte, f float64) []byte {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return append(dst, "null"...)
 	}
-	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+	if f == 0 {
+		return append(dst, '0') // -0 too
+	}
+	if a := math.Abs(f); a < 1e-6 || a >= 1e21 {
 		dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
 		// 1e-07 is written 1e-7.
 		if n := len(dst); n >= 4 && dst[n-4] == 'e' && dst[n-2] == '0' {
