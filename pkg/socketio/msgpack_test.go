@@ -335,3 +335,46 @@ func TestMsgpackNumbersAreThoseOfNotepack(t *testing.T) {
 		}
 	}
 }
+
+func TestMsgpackHeadersChangeWhereTheFormatSays(t *testing.T) {
+	for _, n := range []int{0, 15, 16, 31, 32, 255, 256, 65535, 65536} {
+		str, bin := strings.Repeat("x", n), make([]byte, n)
+		var list []any
+		m := map[string]any{}
+		for i := range n {
+			list = append(list, true)
+			m[decimal(i)] = true
+		}
+		want := []any{"a", str, bin, list, m}
+		args, err := json.Marshal([]any{str, map[string]any{"_placeholder": true, "num": 0}, list, m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			args = []byte(`["",{"_placeholder":true,"num":0},[],{}]`)
+			want[3] = []any{}
+		}
+		frame, err := AppendMsgpackEvent(nil, "/", "a", args, [][]byte{bin}, false, 0, "")
+		if err != nil {
+			t.Fatal(n, err)
+		}
+		var got struct {
+			Data []any `msgpack:"data"`
+		}
+		if err := msgpack.Unmarshal(frame, &got); err != nil || !reflect.DeepEqual(got.Data, want) {
+			t.Errorf("%d: another decoder reads something else: %v", n, err)
+		}
+		shortest, err := msgpack.Marshal(str)
+		if err != nil || !bytes.Contains(frame, shortest) {
+			t.Errorf("%d: the text has not the shortest header", n)
+		}
+		p, att, err := ParseMsgpack(frame, Rev5, Limits{MessageBytes: 64 << 20})
+		if err != nil || len(att) != 1 || !bytes.Equal(att[0], bin) {
+			t.Errorf("%d: %v", n, err)
+			continue
+		}
+		if _, back, err := EventArgs(p.Data, Limits{}); err != nil || !bytes.Equal(back, args) {
+			t.Errorf("%d: the arguments came back differently: %v", n, err)
+		}
+	}
+}
