@@ -27,6 +27,9 @@ var ladder = map[string]place{
 	"pkg/proto/sluice/v1": {step: 0},
 	"pkg/proto/mesh/v1":   {step: 0},
 	"migrations":          {step: 0},
+	// The outside systems in this process, for ws-dev and for the tests of those
+	// that own the real ones; at the bottom because it knows none of them.
+	"pkg/embedded": {step: 0},
 
 	// Each owns one outside system.
 	"pkg/transport": {step: 1, may: []string{"pkg/engineio"}},
@@ -47,6 +50,10 @@ var ladder = map[string]place{
 	"pkg/api": {step: 2, may: []string{
 		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/bus", "pkg/session", "pkg/stream", "pkg/id",
 	}},
+
+	// The example component of ws-dev and its page: written as a component's team
+	// would write it, with the SDK alone.
+	"pkg/docs": {step: 2, may: []string{"pkg/component", "pkg/proto/sluice/v1"}},
 
 	// The only reader of config and builder of servers.
 	"pkg/app": {step: 3, below: true},
