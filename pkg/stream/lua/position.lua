@@ -1,0 +1,2 @@
+-- returns {epoch, sequence}
+return {text(epoch), text(seq)}
