@@ -21,7 +21,8 @@ need_packages() {
   fi
   echo "installing ${missing[*]}"
   # Asked by maintainer scripts before they start anything; 101 says no.
-  local policy=/usr/sbin/policy-rc.d ours='' status=0
+  local policy=/usr/sbin/policy-rc.d ours='' status=0 log
+  log=$(mktemp)
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
     "${as_root[@]}" chmod 755 "$policy"
@@ -31,12 +32,12 @@ need_packages() {
   {
     timeout 300 "${as_root[@]}" "${quiet[@]}" update &&
       timeout 600 "${as_root[@]}" "${quiet[@]}" install -y --no-install-recommends "${missing[@]}"
-  } </dev/null >"${TMPDIR:-/tmp}/sluice-apt.$$" 2>&1 || status=$?
+  } </dev/null >"$log" 2>&1 || status=$?
   [[ -z $ours ]] || "${as_root[@]}" rm -f "$policy"
   if ((status != 0)); then
-    tail -n 20 "${TMPDIR:-/tmp}/sluice-apt.$$" >&2
+    tail -n 20 "$log" >&2
     echo "could not install ${missing[*]} (apt-get ended with $status)" >&2
   fi
-  rm -f "${TMPDIR:-/tmp}/sluice-apt.$$"
+  rm -f "$log"
   return "$status"
 }
