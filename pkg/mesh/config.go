@@ -79,8 +79,8 @@ type Config struct {
 	// client's. Default 5s.
 	TunnelLinger time.Duration `toml:"tunnel_linger"`
 	// TunnelBuffer is the number of bytes that the callee of a tunnel may write
-	// ahead of the network, and the largest chunk. Default 32 KiB. More is
-	// memory per slow client, less is system calls.
+	// ahead of the network. Default 32 KiB. More is memory per slow client, less
+	// is more and smaller writes.
 	TunnelBuffer int `toml:"tunnel_buffer"`
 }
 

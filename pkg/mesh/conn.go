@@ -30,8 +30,8 @@ type chunks interface {
 type conn struct {
 	stream chunks
 	local  net.Addr
-	remote net.Addr
-	max    int           // bytes of out, and of one chunk
+	remote net.Addr      // guarded by mu until the handler is called
+	max    int           // bytes of out
 	linger time.Duration // for unsent bytes after Close
 	spawn  func(func())  // starts flush; whoever owns the stream waits for it
 	over   chan struct{} // closed when nothing is left to do
@@ -53,7 +53,12 @@ type conn struct {
 	lingerer *time.Timer
 }
 
-const smallBuffer = 2 << 10
+const (
+	smallBuffer = 2 << 10
+	// maxChunk leaves room for the message around it: gRPC takes buffers of
+	// 32 KiB for what fits into them, and of 1 MiB for what does not.
+	maxChunk = 32<<10 - 64
+)
 
 func newConn(stream chunks, cfg *Config, spawn func(func())) *conn {
 	c := &conn{
@@ -140,22 +145,22 @@ func (c *conn) flushLocked() {
 
 // flush sends until there is nothing to send.
 func (c *conn) flush() {
-	var chunk meshv1.Chunk
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.out) > 0 && c.outErr == nil {
-		chunk.Data, c.out = c.out, nil
+		data := c.out
+		c.out = nil
 		c.writable.Broadcast()
 		c.mu.Unlock()
-		err := c.stream.Send(&chunk) // copies
+		err := c.sendAll(data)
 		c.mu.Lock()
 		if err != nil {
 			c.failLocked()
 			break
 		}
 		// Large buffers are kept only while more is waiting.
-		if c.spare == nil && (cap(chunk.Data) <= smallBuffer || len(c.out) > 0) {
-			c.spare = chunk.Data[:0]
+		if c.spare == nil && (cap(data) <= smallBuffer || len(c.out) > 0) {
+			c.spare = data[:0]
 		}
 	}
 	if cap(c.spare) > smallBuffer {
@@ -165,6 +170,17 @@ func (c *conn) flush() {
 	if c.closed {
 		c.endLocked()
 	}
+}
+
+func (c *conn) sendAll(data []byte) error {
+	for len(data) > 0 {
+		n := min(len(data), maxChunk)
+		if err := c.stream.Send(&meshv1.Chunk{Data: data[:n]}); err != nil { // copies
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
 }
 
 // receive takes chunks from the stream until it ends, one at a time: the next

@@ -67,7 +67,7 @@ func (s *Server) Tunnel(stream grpc.BidiStreamingServer[meshv1.Chunk, meshv1.Chu
 	if err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	c.remote = netAddr(r.RemoteAddr)
+	c.from(netAddr(r.RemoteAddr))
 
 	open := s.m.tunnels.WithLabelValues("callee")
 	open.Inc()
@@ -182,6 +182,12 @@ func (w *upgrader) refuse(r *http.Request) {
 		return
 	}
 	_ = w.conn.Close()
+}
+
+func (c *conn) from(client net.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remote = client
 }
 
 // broken tells whether the stream failed, or the linger was not enough.

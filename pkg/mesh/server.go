@@ -128,7 +128,7 @@ func (s *Server) Call(ctx context.Context, req *meshv1.CallRequest) (*meshv1.Cal
 		return nil, err
 	}
 	defer leave()
-	return answer(s.h.Call(ctx, id.Socket(req.GetSocket()), req.GetBody()))
+	return answer(ctx, s.h.Call(ctx, id.Socket(req.GetSocket()), req.GetBody()))
 }
 
 // Control implements meshv1.MeshServer.
@@ -138,24 +138,28 @@ func (s *Server) Control(ctx context.Context, req *meshv1.ControlRequest) (*mesh
 		return nil, err
 	}
 	defer leave()
-	return answer(s.h.Control(ctx, req))
+	return answer(ctx, s.h.Control(ctx, req))
 }
 
 // Reply implements meshv1.MeshServer.
 func (s *Server) Reply(ctx context.Context, req *meshv1.ReplyRequest) (*meshv1.ReplyResponse, error) {
-	_, leave, err := s.enter(ctx, req.GetBoot())
+	ctx, leave, err := s.enter(ctx, req.GetBoot())
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	return answer(s.h.Reply(req))
+	return answer(ctx, s.h.Reply(req))
 }
 
-func answer[T any](resp *T) (*T, error) {
-	if resp == nil {
-		return nil, status.Error(codes.Internal, "no answer")
+// answer is an error when the handler had none.
+func answer[T any](ctx context.Context, resp *T) (*T, error) {
+	switch {
+	case resp != nil:
+		return resp, nil
+	case ctx.Err() != nil:
+		return nil, status.FromContextError(ctx.Err()).Err()
 	}
-	return resp, nil
+	return nil, status.Error(codes.Internal, "no answer")
 }
 
 // Deliver implements meshv1.MeshServer.

@@ -26,8 +26,12 @@ func (c *Client) tunnel(w http.ResponseWriter, r *http.Request, m Member) error 
 		return err
 	}
 	defer c.give(l)
-	ctx, cancel := c.bound(r.Context())
+	ctx, cancel := c.bound(context.WithoutCancel(r.Context()))
 	defer cancel()
+	// Only until the hijack: after it net/http takes a half-close for the end of
+	// the request.
+	unhook := context.AfterFunc(r.Context(), cancel)
+	defer unhook()
 
 	begun := time.Now()
 	stream, first, err := c.openTunnel(ctx, l.cc, envelope(r, m.Boot, nil, true))
@@ -39,6 +43,7 @@ func (c *Client) tunnel(w http.ResponseWriter, r *http.Request, m Member) error 
 	if err != nil {
 		return fmt.Errorf("tunnel: hijack: %w", err)
 	}
+	unhook()
 	open := c.m.tunnels.WithLabelValues("caller")
 	open.Inc()
 	defer open.Dec()
