@@ -43,6 +43,7 @@ func mysqlOpener(t *testing.T, dsn string) opener {
 		t.Fatal(err)
 	}
 	cfg.DBName = ""
+	cfg.ParseTime = true
 	admin := openDB(t, "mysql", cfg.FormatDSN())
 	name := "sluice_migrations_" + rand.Text()[:10]
 	if _, err := admin.ExecContext(soon(t), "CREATE DATABASE "+name); err != nil {

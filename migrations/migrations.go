@@ -49,7 +49,7 @@ const (
 //
 // On SQLite a file is applied whole or not at all. MySQL commits each statement by
 // itself: a file that failed half-way is run again from its beginning, so its
-// statements must bear repetition.
+// statements must bear repetition. The DSN of MySQL must say parseTime=true.
 func Up(ctx context.Context, db *sql.DB, dialect Dialect) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
