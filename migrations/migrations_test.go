@@ -116,15 +116,16 @@ func TestWaitForTheTurnEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		take := "BEGIN IMMEDIATE"
+		take, patience := "BEGIN IMMEDIATE", 200*time.Millisecond
 		if dialect == MySQL {
-			take = "SELECT GET_LOCK(" + mysqlLock + ", 0)"
+			// Longer than one GET_LOCK waits: it must be asked for again.
+			take, patience = "SELECT GET_LOCK("+mysqlLock+", 0)", 2500*time.Millisecond
 		}
 		if _, err := conn.ExecContext(soon(t), take); err != nil {
 			t.Fatal(err)
 		}
 		waiter := open(t)
-		short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		short, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := Up(short, waiter, dialect); err == nil {
 			t.Error("migrated out of turn")
