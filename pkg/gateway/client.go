@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"context"
+
+	"sluice/pkg/id"
+	"sluice/pkg/session"
+)
+
+// client is what the index and the event headers say of the connection.
+func (c *Connection) client() session.Client {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.clientLocked()
+}
+
+func (c *Connection) clientLocked() session.Client {
+	return session.Client{
+		Socket: c.id, User: c.identity.User, Docs: c.docsLocked(),
+		Replica: c.gw.deps.Replica, Boot: c.gw.deps.Boot,
+		AuthType: c.identity.AuthType, ClientVersion: c.identity.ClientVersion, Locale: c.identity.Locale,
+		Since: c.since, Seen: c.session.LastSeen(),
+	}
+}
+
+// Each calls f for every connected socket until it returns false. A shard is
+// copied before f is called, so that f may take its time.
+func (g *Gateway) Each(f func(id.Socket) bool) {
+	var batch []id.Socket
+	for _, s := range g.shards {
+		batch = batch[:0]
+		s.mu.Lock()
+		for socket := range s.conns {
+			batch = append(batch, socket)
+		}
+		s.mu.Unlock()
+		for _, socket := range batch {
+			if !f(socket) {
+				return
+			}
+		}
+	}
+}
+
+// Lookup returns a connected socket as it is now.
+func (g *Gateway) Lookup(socket id.Socket) (session.Client, bool) {
+	s := g.shardOf(socket)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.conns[socket]
+	if c == nil {
+		return session.Client{}, false
+	}
+	return c.clientLocked(), true
+}
+
+// Holds tells whether any connected socket is a member of the document.
+func (g *Gateway) Holds(d id.Doc) bool {
+	t := id.DocTarget(d)
+	for _, s := range g.shards {
+		s.mu.Lock()
+		held := s.rooms[t] != nil
+		s.mu.Unlock()
+		if held {
+			return true
+		}
+	}
+	return false
+}
+
+// Lost is called for every socket that a dead replica left behind: it publishes
+// the Disconnect event that the dead one owed, and reports when Kafka has it.
+func (g *Gateway) Lost(ctx context.Context, c session.Client) error {
+	done := make(chan error, 1)
+	g.disconnected(&c, mainSpace, reasonReplicaLost, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// reasonReplicaLost is the reason of Disconnect events that a survivor
+// publishes for a replica that died.
+const reasonReplicaLost = "replica_lost"
+
+// Sockets counts the connected sockets of this replica.
+func (g *Gateway) Sockets() int64 {
+	var n int64
+	for _, s := range g.shards {
+		s.mu.Lock()
+		n += int64(len(s.conns))
+		s.mu.Unlock()
+	}
+	return n
+}

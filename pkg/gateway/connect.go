@@ -1,0 +1,180 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/auth"
+	"sluice/pkg/bus"
+	"sluice/pkg/id"
+	"sluice/pkg/socketio"
+	"sluice/pkg/transport"
+)
+
+// errCredentials is an auth payload that cannot be read.
+var errCredentials = errors.New("gateway: unreadable credentials")
+
+// open makes a connection of a new Engine.IO session. It is not a member of
+// anything until its CONNECT packet was accepted.
+func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver {
+	c := GetConn()
+	c.gw, c.session, c.id = g, s, id.Socket(s.ID())
+	c.shard = g.shardOf(c.id)
+	c.since = g.now()
+	c.query = queryCredentials(r)
+	c.origin = traceparentOf(r)
+	if s.Protocol() == 3 {
+		c.form = formRev4
+	}
+	g.connecting.watch(c)
+	if c.form == formRev4 {
+		c.greet()
+	}
+	return c
+}
+
+// greet connects clients of the older generation, which are told that they are
+// connected without asking. What is sent here leaves behind the open packet.
+func (c *Connection) greet() {
+	if err := c.connectTo(mainSpace, nil, c.query); err != nil {
+		c.session.Close(transport.ReasonProtocol)
+	}
+}
+
+// handleConnect admits the client to a namespace, or tells it why not.
+func (c *Connection) handleConnect(p socketio.Packet) error {
+	ns, query := p.Namespace, c.query
+	if c.form == formRev4 {
+		if ns == mainSpace && c.inSpace(mainSpace) {
+			return nil // these clients confirm what they were told unasked
+		}
+		ns, query = namespaceCredentials(ns, query)
+	}
+	return c.connectTo(ns, p.Data, query)
+}
+
+func (c *Connection) connectTo(ns string, payload []byte, query *credentials) error {
+	cred, err := parseCredentials(payload, query)
+	switch {
+	case errors.Is(err, errProtocol):
+		return err
+	case err != nil:
+		return c.refuse(ns, refuseCredentials)
+	case c.inSpace(ns):
+		return fmt.Errorf("%w: CONNECT twice", errProtocol)
+	case !slices.Contains(c.gw.cfg.Namespaces, ns):
+		return c.refuse(ns, refuseNamespace)
+	case c.namespaces() >= c.gw.cfg.MaxNamespaces:
+		return c.refuse(ns, refuseNamespaces)
+	}
+	who, err := c.authenticate(cred)
+	if err != nil {
+		return c.refuse(ns, refuseAuth)
+	}
+	if !c.admit(ns, who) {
+		return c.refuse(ns, refuseIdentity)
+	}
+	c.joinGranted(cred.Documents)
+	c.announce(ns, payload)
+	c.gw.m.connects.WithLabelValues("accepted").Inc()
+	_ = c.send(c.connectedFrame(ns)) // if it left meanwhile, Closed follows
+	return nil
+}
+
+func (c *Connection) authenticate(cred credentials) (auth.Identity, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), c.gw.cfg.AuthTimeout)
+	defer cancel()
+	who, err := c.gw.deps.Verifier.Verify(ctx, cred.AuthType, cred.Token)
+	if err != nil {
+		return who, err
+	}
+	if cred.ClientVersion != "" {
+		who.ClientVersion = c.gw.intern.of(cred.ClientVersion)
+	}
+	if cred.Locale != "" {
+		who.Locale = c.gw.intern.of(cred.Locale)
+	}
+	return who, nil
+}
+
+// admit makes the connection a member here, before anybody is told. The
+// identity of the first namespace is that of the connection: false when
+// another one speaks on it.
+func (c *Connection) admit(ns string, who auth.Identity) bool {
+	s := c.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.member {
+		if c.identity.User != who.User || c.identity.AuthType != who.AuthType {
+			return false
+		}
+		c.addSpaceLocked(ns)
+		return true
+	}
+	c.identity = who
+	c.member = true
+	c.addSpaceLocked(ns)
+	s.conns[c.id] = c
+	if who.User != "" {
+		s.joinLocked(c, id.UserTarget(who.User))
+	}
+	return true
+}
+
+// joinGranted joins the documents that the client asked for and its token
+// grants; the others are counted, and the client sees that it is no member.
+func (c *Connection) joinGranted(names []string) []id.Doc {
+	var docs []id.Doc
+	for _, name := range names {
+		if c.join(id.Doc(name)) == nil {
+			docs = append(docs, id.Doc(name))
+		}
+	}
+	return docs
+}
+
+// announce writes the index and then tells the components, in this order: a
+// component that hears of a socket can look it up. A Redis that is away delays
+// nobody for long, and the index is rebuilt from here when it is back.
+func (c *Connection) announce(ns string, payload []byte) {
+	g := c.gw
+	client := c.client()
+	g.indexDo("add", func(ctx context.Context) error { return g.deps.Index.Add(ctx, client) })
+	up := bus.Up{Namespace: ns, Args: connectArgs(payload), Docs: client.Docs, Replica: g.deps.Replica, Boot: g.deps.Boot}
+	if err := g.up(c.id, &client, bus.EventConnect, &up, c.origin, nil); err != nil {
+		g.log.Warn("connect event not taken", elog.String("socket", c.id.String()), elog.FieldErr(err))
+	}
+}
+
+// connectArgs is the auth payload as the argument list of a Connect event.
+func connectArgs(payload []byte) []byte {
+	if len(payload) == 0 {
+		return []byte("[{}]")
+	}
+	args := make([]byte, 0, len(payload)+2)
+	return append(append(append(args, '['), payload...), ']')
+}
+
+func (c *Connection) connectedFrame(ns string) *transport.Frame {
+	if c.form == formMsgpack {
+		return transport.NewBinaryFrame(socketio.AppendMsgpackConnect(nil, ns, c.id.String(), ""))
+	}
+	return transport.NewFrame(socketio.AppendConnect(nil, ns, c.id.String(), c.revision()))
+}
+
+func (c *Connection) namespaces() int {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	n := len(c.spaces)
+	if c.main {
+		n++
+	}
+	return n
+}
+
+func (c *Connection) send(f *transport.Frame) error { return c.session.Send(f) }

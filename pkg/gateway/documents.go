@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/id"
+)
+
+// Why a socket does not become a member of a document. The texts are the
+// reasons that components and clients are told.
+var (
+	errForbidden = errors.New("forbidden")
+	errDocument  = errors.New("bad_document")
+	errFull      = errors.New("too_many_documents")
+	errGone      = errors.New("offline")
+)
+
+func joinReason(err error) string {
+	for _, known := range []error{errForbidden, errDocument, errFull, errGone} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "internal"
+}
+
+// join makes the connection a member of a document that its token grants.
+func (c *Connection) join(d id.Doc) error {
+	c.shard.mu.Lock()
+	granted := c.identity.MayJoin(d)
+	c.shard.mu.Unlock()
+	if !granted {
+		return errForbidden
+	}
+	return c.gw.joinDoc(c.shard, c.id, d)
+}
+
+// joinDoc makes a socket a member of a document, here and not yet in the
+// index: whoever asked does that next, so that a push that finds the socket in
+// the index finds it here too.
+func (g *Gateway) joinDoc(s *shard, socket id.Socket, d id.Doc) error {
+	if err := id.CheckDoc(string(d)); err != nil {
+		return errDocument
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.conns[socket]
+	if c == nil {
+		return errGone
+	}
+	if len(c.rooms) > g.cfg.MaxDocuments { // one room is the user's
+		return errFull
+	}
+	s.joinLocked(c, id.DocTarget(d))
+	return nil
+}
+
+// leaveDoc ends a membership here; false if there was none.
+func (g *Gateway) leaveDoc(s *shard, socket id.Socket, d id.Doc) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.conns[socket]
+	return c != nil && s.leaveLocked(c, id.DocTarget(d))
+}
+
+// joinedDocs writes memberships to the index.
+func (g *Gateway) joinedDocs(socket id.Socket, docs []id.Doc) {
+	for _, d := range docs {
+		g.indexDo("join", func(ctx context.Context) error { return g.deps.Index.Join(ctx, socket, d) })
+	}
+}
+
+// leftDocs takes memberships from the index.
+func (g *Gateway) leftDocs(socket id.Socket, docs []id.Doc) {
+	for _, d := range docs {
+		g.indexDo("leave", func(ctx context.Context) error { return g.deps.Index.Leave(ctx, socket, d) })
+	}
+}
+
+// indexDo runs one write to the session index. An index that is away delays a
+// client by IndexTimeout at most; what was missed is repaired by the index's
+// own refresh, which reads the connections here.
+func (g *Gateway) indexDo(what string, do func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.IndexTimeout)
+	defer cancel()
+	start := time.Now()
+	if err := do(ctx); err != nil {
+		g.m.indexFailed.WithLabelValues(what).Inc()
+		g.log.Warn("session index", elog.String("op", what), elog.FieldErr(err))
+	}
+	g.m.indexTime.WithLabelValues(what).Observe(time.Since(start).Seconds())
+}

@@ -1,0 +1,241 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/bus"
+	"sluice/pkg/session"
+	"sluice/pkg/socketio"
+	"sluice/pkg/transport"
+)
+
+// departure is what is left to say of a connection that is gone: its
+// Disconnect events, and its entries in the index.
+type departure struct {
+	client session.Client
+	spaces []string
+	reason string
+}
+
+// Closed is the transport's last call for a connection.
+func (c *Connection) Closed(reason transport.Reason) {
+	g := c.gw
+	gone, was, calls := c.depart(string(reason))
+	PutConn(c)
+	for _, answer := range calls {
+		answer <- callAnswer{gone: true}
+	}
+	if was {
+		g.leaver.put(gone)
+	}
+}
+
+// depart takes the connection out of its shard: from here on nobody finds it.
+func (c *Connection) depart(reason string) (departure, bool, map[uint64]chan callAnswer) {
+	s := c.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	calls := c.calls
+	c.calls, c.late = nil, nil
+	if !c.member {
+		return departure{}, false, calls
+	}
+	gone := departure{client: c.clientLocked(), spaces: c.spacesLocked(), reason: reason}
+	c.member, c.main = false, false
+	clear(c.spaces)
+	c.spaces = c.spaces[:0]
+	s.leaveAllLocked(c)
+	delete(s.conns, c.id)
+	return gone, true, calls
+}
+
+// reasonNamespace is the reason of a Disconnect that the client asked for.
+const reasonNamespace = "client_disconnect"
+
+// handleDisconnect ends one namespace. The connection stays for a while: its
+// client may connect to another one.
+func (c *Connection) handleDisconnect(p socketio.Packet) error {
+	if len(p.Data) > 0 {
+		return errProtocol
+	}
+	s := c.shard
+	s.mu.Lock()
+	if !c.member || !c.inSpaceLocked(p.Namespace) {
+		s.mu.Unlock()
+		return nil
+	}
+	last := len(c.spacesLocked()) == 1
+	client := c.clientLocked()
+	if !last {
+		c.dropSpaceLocked(p.Namespace)
+	}
+	s.mu.Unlock()
+
+	g := c.gw
+	if !last {
+		g.disconnected(&client, p.Namespace, reasonNamespace, nil)
+		return nil
+	}
+	gone, _, calls := c.depart(reasonNamespace)
+	for _, answer := range calls {
+		answer <- callAnswer{gone: true}
+	}
+	// In this goroutine and not the leaver's: a CONNECT may follow, and what it
+	// writes to the index must come after.
+	g.leaver.settle([]departure{gone})
+	g.connecting.watch(c)
+	return nil
+}
+
+// disconnected publishes one Disconnect event.
+func (g *Gateway) disconnected(c *session.Client, ns, reason string, done func(error)) {
+	up := bus.Up{Namespace: ns, Reason: reason, Docs: c.Docs, Replica: c.Replica, Boot: c.Boot}
+	if done == nil {
+		done = func(error) {}
+	}
+	if err := g.up(c.Socket, c, bus.EventDisconnect, &up, "", done); err != nil {
+		done(err)
+	}
+}
+
+// leaver says what is left to say of connections that are gone, in batches and
+// apart from the goroutines that closed them: thousands may leave at once.
+type leaver struct {
+	gw   *Gateway
+	wake chan struct{}
+
+	mu    sync.Mutex // guards queue and busy
+	queue []departure
+	busy  int // taken from the queue and not settled
+}
+
+// Bounds of the leaver. The queue itself is bounded by the number of
+// connections while Kafka is there; maxOwed bounds it when Kafka is away.
+const (
+	leaveBatch   = 256
+	leaveWorkers = 4
+	maxOwed      = 200_000
+	owedRetry    = 500 * time.Millisecond
+)
+
+func newLeaver(g *Gateway) *leaver { return &leaver{gw: g, wake: make(chan struct{}, leaveWorkers)} }
+
+func (l *leaver) put(d ...departure) {
+	l.mu.Lock()
+	room := max(maxOwed-len(l.queue), 0)
+	dropped := max(len(d)-room, 0)
+	l.queue = append(l.queue, d[:len(d)-dropped]...)
+	l.mu.Unlock()
+	l.gw.m.drops(dropOwed, dropped)
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run settles departures until ctx ends.
+func (l *leaver) run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range leaveWorkers {
+		workers.Go(func() { l.work(ctx) })
+	}
+	workers.Wait()
+}
+
+func (l *leaver) work(ctx context.Context) {
+	for {
+		batch := l.take()
+		if len(batch) == 0 {
+			select {
+			case <-l.wake:
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		owed := l.settle(batch)
+		if len(owed) > 0 {
+			select {
+			case <-time.After(owedRetry):
+			case <-ctx.Done():
+			}
+			l.put(owed...)
+		}
+		l.finished(len(batch))
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (l *leaver) take() []departure {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.queue), leaveBatch)
+	batch := make([]departure, n)
+	copy(batch, l.queue)
+	left := copy(l.queue, l.queue[n:])
+	clear(l.queue[left:])
+	l.queue = l.queue[:left]
+	l.busy += n
+	if left > 0 {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+	return batch
+}
+
+func (l *leaver) finished(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.busy -= n
+}
+
+// pending counts departures not settled yet.
+func (l *leaver) pending() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue) + l.busy
+}
+
+// settle publishes the Disconnect events of a batch and then removes the
+// entries of those that Kafka took; the others are returned. In this order a
+// process that dies between the two leaves an entry behind that a survivor
+// sweeps, and the event is never missing.
+func (l *leaver) settle(batch []departure) (owed []departure) {
+	type outcome struct {
+		index int
+		err   error
+	}
+	total := 0
+	for _, d := range batch {
+		total += len(d.spaces)
+	}
+	outcomes := make(chan outcome, total)
+	for i := range batch {
+		for _, ns := range batch[i].spaces {
+			l.gw.disconnected(&batch[i].client, ns, batch[i].reason, func(err error) { outcomes <- outcome{i, err} })
+		}
+	}
+	failed := make(map[int]error)
+	for range total {
+		if o := <-outcomes; o.err != nil {
+			failed[o.index] = o.err
+		}
+	}
+	for i, d := range batch {
+		if err := failed[i]; err != nil {
+			l.gw.log.Warn("disconnect event not taken", elog.String("socket", d.client.Socket.String()), elog.FieldErr(err))
+			owed = append(owed, d)
+			continue
+		}
+		l.gw.indexDo("remove", func(ctx context.Context) error { return l.gw.deps.Index.Remove(ctx, d.client) })
+	}
+	return owed
+}
