@@ -1,9 +1,6 @@
 package engineio
 
-import (
-	"errors"
-	"unicode/utf8"
-)
+import "errors"
 
 // Version is the generation of the protocol: the EIO parameter of a request.
 type Version uint8
@@ -42,7 +39,8 @@ const binaryMark = 'b'
 
 // DecodeText decodes a packet that came as text: a text frame, or an element of
 // a payload. Base64 is decoded in place, so data is overwritten and must not be
-// shared. Text that is not UTF-8 is refused.
+// shared. That data is UTF-8 is for the caller to check: a WebSocket and a
+// payload answer differently to text that is not.
 func DecodeText(data []byte, v Version) (Packet, error) {
 	if len(data) == 0 {
 		return Packet{}, ErrParse
@@ -53,9 +51,6 @@ func DecodeText(data []byte, v Version) (Packet, error) {
 	t, err := textType(data[0])
 	if err != nil {
 		return Packet{}, err
-	}
-	if !utf8.Valid(data[1:]) {
-		return Packet{}, ErrParse
 	}
 	return Packet{Type: t, Data: data[1:]}, nil
 }

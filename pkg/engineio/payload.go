@@ -3,6 +3,7 @@ package engineio
 import (
 	"bytes"
 	"io"
+	"unicode/utf8"
 )
 
 // Separator stands between the packets of a generation 4 payload.
@@ -38,8 +39,11 @@ type Payload struct {
 	more bool // a packet must follow: at the start, and after a separator
 }
 
-// NewPayload starts to read body.
+// NewPayload starts to read body. Text that is not UTF-8 is malformed.
 func NewPayload(body []byte, f Form) Payload {
+	if f != FormBinary3 && !utf8.Valid(body) {
+		body = nil // an empty body is malformed in every form
+	}
 	return Payload{rest: body, form: f, more: true}
 }
 

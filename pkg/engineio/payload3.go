@@ -71,10 +71,13 @@ func (p *Payload) nextBinary3() (Packet, error) {
 	p.rest = body[size:]
 	var pkt Packet
 	var err error
-	if kind == markText {
-		pkt, err = DecodeText(body[:size:size], V3)
-	} else {
+	switch {
+	case kind == markBinary:
 		pkt, err = DecodeBinary(body[:size:size], V3)
+	case !utf8.Valid(body[:size]):
+		err = ErrParse
+	default:
+		pkt, err = DecodeText(body[:size:size], V3)
 	}
 	if err != nil {
 		return p.fail()

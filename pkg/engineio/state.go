@@ -55,6 +55,9 @@ func (s *State) BeginPoll() bool { return s.begin(polling) }
 // EndPoll ends a GET: its answer is settled.
 func (s *State) EndPoll() { s.under &^= polling }
 
+// Polled tells that a GET is under way.
+func (s *State) Polled() bool { return s.under&polling != 0 }
+
 // BeginPost starts a POST. False means that one is under way already: the
 // session must be closed.
 func (s *State) BeginPost() bool { return s.begin(posting) }

@@ -1,49 +1,217 @@
 package transport
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
 
-// Config is how sessions are kept.
+// Config is how sessions are kept. Start from DefaultConfig.
 type Config struct {
-	// Path is where clients connect. Default "/socket.io/"; other paths get 404.
+	// Path is where clients connect, with a slash at the end; it is answered
+	// without it, too. Default "/socket.io/". Empty: whatever path the server
+	// is mounted on. Change it together with the clients.
 	Path string `toml:"path"`
 	// Transports that clients may use, of "polling" and "websocket". Default
-	// both. Leave polling out to make sessions cheaper, when no client needs it.
+	// both. Without polling sessions are cheaper, but clients behind proxies
+	// that break WebSocket are shut out.
 	Transports []string `toml:"transports"`
-	// AllowUpgrades offers WebSocket to polling sessions. Default true.
+	// AllowUpgrades offers the WebSocket to polling sessions. Default true.
 	AllowUpgrades bool `toml:"allow_upgrades"`
 	// AllowEIO3 admits clients of Engine.IO 3 (Socket.IO 2). Default true.
 	AllowEIO3 bool `toml:"allow_eio3"`
-	// PingInterval is the time between heartbeats, told to clients. Default 25s.
-	// Longer is cheaper; middleboxes may drop a connection silent for longer.
+	// MaxURL is the longest request target in bytes. Default 2048. 0: only the
+	// HTTP server's own limit holds. Raise it for tokens in the query.
+	MaxURL int `toml:"max_url"`
+
+	// PingInterval is the time between heartbeats; clients are told and expect
+	// it. Default 25s. Longer is cheaper, but proxies drop silent connections,
+	// and the dead are noticed later.
 	PingInterval time.Duration `toml:"ping_interval"`
-	// PingTimeout is how long an answer may take. Default 20s.
+	// PingTimeout is how long an answer may take before the session is closed.
+	// Default 20s. Longer survives worse networks.
 	PingTimeout time.Duration `toml:"ping_timeout"`
-	// UpgradeTimeout bounds a change of transport. Default 10s.
+	// HeartbeatGrowAfter turns on intervals of each session's own: after this
+	// many good beats the interval grows, up to PingInterval. Default 0: always
+	// PingInterval. At most 255. Turn it on where proxies differ in patience.
+	HeartbeatGrowAfter int `toml:"heartbeat_grow_after"`
+	// HeartbeatStart is the first interval then. Default 10s.
+	HeartbeatStart time.Duration `toml:"heartbeat_start"`
+	// HeartbeatStep is how much an interval grows at a time. Default 5s.
+	HeartbeatStep time.Duration `toml:"heartbeat_step"`
+	// HeartbeatMissed is after what silence a beat counts as missed. Default 5s.
+	// Keep it well above round-trip times, and below PingTimeout.
+	HeartbeatMissed time.Duration `toml:"heartbeat_missed"`
+	// HeartbeatRetry is the interval after a missed beat. Default 1s.
+	HeartbeatRetry time.Duration `toml:"heartbeat_retry"`
+
+	// UpgradeTimeout bounds the change from polling to WebSocket. Default 10s.
 	UpgradeTimeout time.Duration `toml:"upgrade_timeout"`
-	// MaxPayload is the largest message or POST in bytes, told to clients.
-	// Default 1000000.
+	// PostTimeout bounds the reading of a POST body. Default 10s.
+	PostTimeout time.Duration `toml:"post_timeout"`
+	// WriteTimeout closes a session that takes nothing of what is queued for it
+	// for so long. Default 30s.
+	WriteTimeout time.Duration `toml:"write_timeout"`
+	// CloseTimeout is how long a closed session waits for the client to take
+	// notice before its connection is cut. Default 5s.
+	CloseTimeout time.Duration `toml:"close_timeout"`
+	// FlushTimeout bounds Session.CloseAfterFlush. Default 10s.
+	FlushTimeout time.Duration `toml:"flush_timeout"`
+
+	// MaxPayload is the largest message and the largest POST in bytes; clients
+	// are told. Default 1000000. It is also memory that one client can take.
 	MaxPayload int `toml:"max_payload"`
-	// BacklogBytes is how much may wait for one slow client. Default 262144.
+	// MaxPackets is how many packets a POST may hold. Default 64.
+	MaxPackets int `toml:"max_packets"`
+	// MaxFragments is how many frames a WebSocket message may come in. Default 64.
+	MaxFragments int `toml:"max_fragments"`
+	// MaxControls is how many WebSocket control frames a client may send per
+	// second. Default 5.
+	MaxControls int `toml:"max_controls"`
+	// BacklogBytes is how much may wait for one client. Default 262144. Above it
+	// the session is closed as slow; one frame is taken whatever its size.
 	BacklogBytes int `toml:"backlog_bytes"`
+	// SendBuffer is the kernel's send buffer of a WebSocket in bytes (Linux uses
+	// double). Default 65536. 0: the system's choice, which for a client that
+	// stalls may be megabytes.
+	SendBuffer int `toml:"send_buffer"`
+
 	// Origins that browsers may come from: exact "scheme://host[:port]" values,
-	// or "*" for any. Default none: only pages of the same host.
+	// "null", or "*" for any. Default none: only pages of the host that the
+	// request went to. Requests without Origin do not come from browsers and are
+	// not checked.
 	Origins []string `toml:"origins"`
+	// CORS answers preflight requests and lets scripts from Origins read the
+	// answers. Default false. Needed when pages of another host use polling.
+	CORS bool `toml:"cors"`
+	// CORSCredentials lets those requests carry cookies. Default false. The
+	// server itself uses none; a load balancer may.
+	CORSCredentials bool `toml:"cors_credentials"`
+	// CORSHeaders are the request headers that scripts may set. Default none:
+	// those that the preflight asks for.
+	CORSHeaders []string `toml:"cors_headers"`
+	// CORSMaxAge is how long browsers may remember a preflight. Default 0: their
+	// own choice.
+	CORSMaxAge time.Duration `toml:"cors_max_age"`
 }
 
 // DefaultConfig is what an empty section means.
 func DefaultConfig() Config {
 	return Config{
-		Path:           "/socket.io/",
-		Transports:     []string{"polling", "websocket"},
-		AllowUpgrades:  true,
-		AllowEIO3:      true,
-		PingInterval:   25 * time.Second,
-		PingTimeout:    20 * time.Second,
-		UpgradeTimeout: 10 * time.Second,
-		MaxPayload:     1_000_000,
-		BacklogBytes:   262_144,
+		Path:            "/socket.io/",
+		Transports:      []string{"polling", "websocket"},
+		AllowUpgrades:   true,
+		AllowEIO3:       true,
+		MaxURL:          2048,
+		PingInterval:    25 * time.Second,
+		PingTimeout:     20 * time.Second,
+		HeartbeatStart:  10 * time.Second,
+		HeartbeatStep:   5 * time.Second,
+		HeartbeatMissed: 5 * time.Second,
+		HeartbeatRetry:  time.Second,
+		UpgradeTimeout:  10 * time.Second,
+		PostTimeout:     10 * time.Second,
+		WriteTimeout:    30 * time.Second,
+		CloseTimeout:    5 * time.Second,
+		FlushTimeout:    10 * time.Second,
+		MaxPayload:      1_000_000,
+		MaxPackets:      64,
+		MaxFragments:    64,
+		MaxControls:     5,
+		BacklogBytes:    262_144,
+		SendBuffer:      65_536,
 	}
 }
 
-// Validate reports everything that is wrong with the config.
-func (c *Config) Validate() error { return nil }
+// Validate reports everything that is wrong with the config, joined.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if c.Path != "" && (!strings.HasPrefix(c.Path, "/") || !strings.HasSuffix(c.Path, "/")) {
+		bad("path: must begin and end with a slash, is %q", c.Path)
+	}
+	if len(c.Transports) == 0 {
+		bad("transports: must name at least one")
+	}
+	for _, t := range c.Transports {
+		if t != "polling" && t != "websocket" {
+			bad("transports: must be of polling and websocket, has %q", t)
+		}
+	}
+	for _, o := range c.Origins {
+		if !validOrigin(o) {
+			bad("origins: must be scheme://host[:port], null or *, has %q", o)
+		}
+	}
+	errs = append(errs, c.checkTimes()...)
+	errs = append(errs, c.checkSizes()...)
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkTimes() (errs []error) {
+	const least, most = 10 * time.Millisecond, 24 * time.Hour
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"ping_interval", c.PingInterval}, {"ping_timeout", c.PingTimeout},
+		{"heartbeat_start", c.HeartbeatStart}, {"heartbeat_step", c.HeartbeatStep},
+		{"heartbeat_missed", c.HeartbeatMissed}, {"heartbeat_retry", c.HeartbeatRetry},
+		{"upgrade_timeout", c.UpgradeTimeout}, {"post_timeout", c.PostTimeout},
+		{"write_timeout", c.WriteTimeout}, {"close_timeout", c.CloseTimeout},
+		{"flush_timeout", c.FlushTimeout},
+	} {
+		if d.value < least || d.value > most {
+			errs = append(errs, fmt.Errorf("%s: must be from %v to %v, is %v", d.key, least, most, d.value))
+		}
+	}
+	if c.HeartbeatGrowAfter < 0 || c.HeartbeatGrowAfter > 255 {
+		errs = append(errs, fmt.Errorf("heartbeat_grow_after: must be from 0 to 255, is %d", c.HeartbeatGrowAfter))
+	}
+	if c.HeartbeatGrowAfter > 0 {
+		if c.HeartbeatStart > c.PingInterval {
+			errs = append(errs, errors.New("heartbeat_start: must not be above ping_interval"))
+		}
+		if c.HeartbeatMissed >= c.PingTimeout {
+			errs = append(errs, errors.New("heartbeat_missed: must be below ping_timeout"))
+		}
+	}
+	if c.CORSMaxAge < 0 {
+		errs = append(errs, errors.New("cors_max_age: must not be negative"))
+	}
+	return errs
+}
+
+func (c *Config) checkSizes() (errs []error) {
+	for _, n := range []struct {
+		key         string
+		value       int
+		least, most int
+	}{
+		{"max_url", c.MaxURL, 0, 1 << 20},
+		{"max_payload", c.MaxPayload, 128, 1 << 30},
+		{"max_packets", c.MaxPackets, 1, 1 << 20},
+		{"max_fragments", c.MaxFragments, 1, 1 << 15},
+		{"max_controls", c.MaxControls, 1, 255},
+		{"backlog_bytes", c.BacklogBytes, 1024, 1 << 30},
+		{"send_buffer", c.SendBuffer, 0, 1 << 30},
+	} {
+		if n.value < n.least || n.value > n.most {
+			errs = append(errs, fmt.Errorf("%s: must be from %d to %d, is %d", n.key, n.least, n.most, n.value))
+		}
+	}
+	return errs
+}
+
+// validOrigin tells whether o is what a browser could send, so that a list
+// entry with a path or a slash at the end does not silently match nothing.
+func validOrigin(o string) bool {
+	if o == "*" || o == "null" {
+		return true
+	}
+	u, err := url.Parse(o)
+	return err == nil && u.Scheme != "" && u.Host != "" && o == strings.ToLower(u.Scheme+"://"+u.Host)
+}

@@ -2,10 +2,15 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/engineio"
 )
 
 // Hooks is what the layer above decides. NewID and Open are required.
@@ -49,23 +54,146 @@ type Receiver interface {
 }
 
 // Server keeps Engine.IO sessions alive over WebSocket and HTTP long polling.
-type Server struct{}
+type Server struct {
+	cfg     Config
+	hooks   Hooks
+	metrics *Metrics
+	log     *elog.Component
+
+	rules       engineio.Rules
+	policy      engineio.Policy
+	origins     origins
+	guardLimits guardLimits
+	start       time.Time
+	shards      []shard
+
+	open    atomic.Int64
+	running sync.WaitGroup // sessions not yet told that they are closed, and goroutines
+}
 
 // NewServer builds a Server. cfg must have been validated.
-func NewServer(cfg Config, hooks Hooks, m *Metrics, log *elog.Component) *Server { return &Server{} }
+func NewServer(cfg Config, hooks Hooks, m *Metrics, log *elog.Component) *Server {
+	v := &Server{cfg: cfg, hooks: hooks, metrics: m, log: log,
+		policy:  policyOf(&cfg),
+		origins: newOrigins(&cfg),
+		rules:   engineio.Rules{Upgrades: cfg.AllowUpgrades, V3: cfg.AllowEIO3},
+		guardLimits: guardLimits{
+			fragments: uint16(cfg.MaxFragments),
+			controls:  uint8(cfg.MaxControls),
+		},
+		start:  time.Now(),
+		shards: make([]shard, shardCount()),
+	}
+	for _, t := range cfg.Transports {
+		v.rules.Polling = v.rules.Polling || t == "polling"
+		v.rules.WebSocket = v.rules.WebSocket || t == "websocket"
+	}
+	for i := range v.shards {
+		v.shards[i].sessions = make(map[uint64]*Session)
+	}
+	return v
+}
 
-// ServeHTTP answers every Engine.IO request. For a WebSocket it returns as soon
-// as the connection is taken over.
-func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
+func policyOf(cfg *Config) engineio.Policy {
+	return engineio.Policy{
+		Interval:  cfg.PingInterval.Milliseconds(),
+		Timeout:   cfg.PingTimeout.Milliseconds(),
+		Start:     cfg.HeartbeatStart.Milliseconds(),
+		Step:      cfg.HeartbeatStep.Milliseconds(),
+		Retry:     cfg.HeartbeatRetry.Milliseconds(),
+		Missed:    cfg.HeartbeatMissed.Milliseconds(),
+		GrowAfter: uint8(cfg.HeartbeatGrowAfter),
+	}
+}
 
-// Run keeps the clocks of all sessions: heartbeats, timeouts. When ctx ends it
-// refuses new sessions, closes every session with ReasonServer, and returns
-// when all that it started has ended.
-func (v *Server) Run(ctx context.Context) error { return nil }
+// now is the time since the server was built, in milliseconds: a clock that is
+// never set back.
+func (v *Server) now() int64 { return time.Since(v.start).Milliseconds() }
 
 // Len is the number of open sessions.
-func (v *Server) Len() int { return 0 }
+func (v *Server) Len() int { return int(v.open.Load()) }
 
-// Each calls f for each open session until it returns false. Sessions that
-// come or go meanwhile may or may not be seen. No lock is held during f.
-func (v *Server) Each(f func(*Session) bool) {}
+// Each calls f for each open session until it returns false. Sessions that come
+// or go meanwhile may or may not be seen. No lock is held during f.
+func (v *Server) Each(f func(*Session) bool) {
+	var all []*Session
+	for i := range v.shards {
+		all = v.shards[i].snapshot(all[:0])
+		for _, s := range all {
+			if s.isOpen() && !f(s) {
+				return
+			}
+		}
+	}
+}
+
+// closed counts a session out.
+func (v *Server) closed(c engineio.Carrier, e engineio.Version, reason Reason) {
+	v.metrics.closes.WithLabelValues(string(reason)).Inc()
+	v.metrics.session(c, e, -1)
+	v.open.Add(-1)
+}
+
+var errStillRunning = errors.New("transport: sessions did not end in time")
+
+// Run keeps the clocks of all sessions: heartbeats and timeouts. When ctx ends
+// it refuses new sessions, closes every session with ReasonServer, and returns
+// when all that it started has ended. That takes at most the close timeout and
+// a little; if a Receiver keeps a session longer, Run answers with an error.
+func (v *Server) Run(ctx context.Context) error {
+	stop := make(chan struct{})
+	var clocks sync.WaitGroup
+	for i := range v.shards {
+		clocks.Go(func() { v.clock(&v.shards[i], stop) })
+	}
+	<-ctx.Done()
+	v.closeAll()
+	ended := make(chan struct{})
+	go func() {
+		v.running.Wait()
+		close(ended)
+	}()
+	var err error
+	limit := time.NewTimer(2*v.cfg.CloseTimeout + time.Second)
+	defer limit.Stop()
+	select {
+	case <-ended:
+	case <-limit.C:
+		err = errStillRunning
+	}
+	close(stop)
+	clocks.Wait()
+	return err
+}
+
+// clock turns the wheel of one shard.
+func (v *Server) clock(h *shard, stop <-chan struct{}) {
+	t := time.NewTicker(wheelTick * time.Millisecond)
+	defer t.Stop()
+	var woken []*Session
+	for {
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+			woken = h.turn(v.now(), woken)
+		}
+	}
+}
+
+// closeAll refuses what is new and closes what is there.
+func (v *Server) closeAll() {
+	for i := range v.shards {
+		v.shards[i].mu.Lock()
+		v.shards[i].shut = true
+		v.shards[i].mu.Unlock()
+	}
+	var all []*Session
+	for i := range v.shards {
+		all = v.shards[i].snapshot(all[:0])
+		for _, s := range all {
+			s.Close(ReasonServer)
+			v.remove(s, false)
+		}
+	}
+}

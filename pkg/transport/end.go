@@ -1,0 +1,66 @@
+package transport
+
+import "time"
+
+// shut sends a last frame and leaves the connection to the client for a while,
+// so that it takes notice before it is cut.
+func (l *link) shut(frame []byte) { l.shutWithin(frame, l.srv.cfg.CloseTimeout) }
+
+// shutWithin is shut with a time of its own. When the last frame has been sent
+// already only the time is set.
+func (l *link) shutWithin(frame []byte, d time.Duration) {
+	l.put(frame, true)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lingerLocked(d)
+}
+
+// lingerLocked sets the time that a client has to close its side.
+func (l *link) lingerLocked(d time.Duration) {
+	switch {
+	case l.dead:
+	case l.timer == nil:
+		l.timer = time.AfterFunc(d, l.kill)
+	default:
+		l.timer.Reset(d)
+	}
+}
+
+// kill cuts the connection and drops what waits. The descriptor of a plain
+// connection may be in use by whoever is writing at this moment without
+// waiting: then closing is left to that one.
+func (l *link) kill() {
+	l.mu.Lock()
+	l.ended = true
+	if l.dead {
+		l.mu.Unlock()
+		return
+	}
+	l.dead = true
+	l.dropLocked()
+	if l.role == caller && l.kind == overTCP {
+		l.mu.Unlock()
+		return
+	}
+	l.mu.Unlock()
+	if l.kind != overAny {
+		l.conn.Close()
+		return
+	}
+	// A connection of an unknown kind may take its time to close.
+	l.srv.running.Add(1)
+	go func() {
+		defer l.srv.running.Done()
+		l.conn.Close()
+	}()
+}
+
+// pending is how many bytes wait.
+func (l *link) pending() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.queue == nil {
+		return 0
+	}
+	return l.queue.bytes
+}

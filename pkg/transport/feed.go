@@ -1,0 +1,94 @@
+package transport
+
+import (
+	"net"
+	"sync"
+	"syscall"
+)
+
+// feedSize is how much is read from a connection at a time, unless the reader
+// asks for more.
+const feedSize = 4096
+
+var feedPool = sync.Pool{New: func() any { return new([feedSize]byte) }}
+
+// againError says that nothing is there to read without waiting. It is
+// temporary, so that crypto/tls goes on after it.
+type againError struct{}
+
+func (againError) Error() string   { return "transport: nothing to read" }
+func (againError) Timeout() bool   { return true }
+func (againError) Temporary() bool { return true }
+
+var errAgain error = againError{}
+
+// feed reads a TCP connection for one reader, and can wait for it with next to
+// nothing on the stack and no buffer. Owned by the reader.
+type feed struct {
+	tcp   *net.TCPConn
+	fd    int
+	raw   syscall.RawConn
+	ready func(fd uintptr) bool // f.fill, bound once
+	buf   *[feedSize]byte       // nil while waiting
+	pre   []byte                // what of buf has not been read yet
+	err   error                 // of the last fill
+	now   bool                  // Read must not wait
+}
+
+// newFeed is for connections that have a descriptor.
+func newFeed(tcp *net.TCPConn, fd int) (feed, error) {
+	raw, err := tcp.SyscallConn()
+	return feed{tcp: tcp, fd: fd, raw: raw}, err
+}
+
+// park waits until something has been read ahead.
+func (f *feed) park() error {
+	if len(f.pre) > 0 {
+		return nil
+	}
+	if f.ready == nil {
+		f.ready = f.fill
+	}
+	if err := f.raw.Read(f.ready); err != nil {
+		return err
+	}
+	return f.err
+}
+
+// fill is called by the runtime when the descriptor may be readable, with the
+// connection held against being closed. False means wait (again).
+func (f *feed) fill(uintptr) bool {
+	if f.buf == nil {
+		f.buf = feedPool.Get().(*[feedSize]byte)
+	}
+	n, err := readNow(f.fd, f.buf[:])
+	f.pre, f.err = f.buf[:n], err
+	if n == 0 {
+		f.release()
+	}
+	return err != errAgain
+}
+
+// Read gives what was read ahead, and then waits for more, or answers errAgain
+// when it must not.
+func (f *feed) Read(p []byte) (int, error) {
+	if len(f.pre) == 0 {
+		if f.now {
+			return 0, errAgain
+		}
+		return f.tcp.Read(p)
+	}
+	n := copy(p, f.pre)
+	if f.pre = f.pre[n:]; len(f.pre) == 0 {
+		f.release()
+	}
+	return n, nil
+}
+
+func (f *feed) release() {
+	f.pre = nil
+	if f.buf != nil {
+		feedPool.Put(f.buf)
+		f.buf = nil
+	}
+}

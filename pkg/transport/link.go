@@ -1,0 +1,162 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	"sluice/pkg/engineio"
+)
+
+// link is one WebSocket: the connection, what waits to be written to it, and
+// what is needed to read it. It is the net.Conn below the WebSocket library, so
+// that what the library writes by itself (pongs, its close frames) keeps its
+// place among our frames and never cuts one in two.
+//
+// Writing is a role. Who finds it free takes it, writes without waiting and
+// without a lock, and gives it back; who finds it taken leaves the frame in the
+// queue, and the one in the role writes it together with the others. When the
+// kernel takes no more, the role passes to a goroutine that waits and ends when
+// the queue is empty.
+type link struct {
+	srv *Server
+	s   *Session
+	ws  wsConn
+
+	conn net.Conn // what was taken over
+	kind linkKind
+	fd   int   // overTCP: valid while the role is held, as Close leaves it to the holder
+	tcp  feed  // overTCP
+	wire *wire // overTLS
+
+	// Owned by the reader.
+	br    bufio.Reader  // has a buffer only while there is something to read
+	lent  *bufio.Reader // where the buffer came from
+	probe engineio.Probe
+	trial bool // wants to take over, is not the session's carrier yet
+	guard guard
+
+	mu     sync.Mutex // guards what follows
+	queue  *queue     // nil while nothing waits
+	role   role
+	stripe uint8 // of the metrics
+	ended  bool  // the last frame is in the queue: nothing may follow it
+	dead   bool  // the connection is closed, or will be by who has the role
+	told   bool  // the session knows that the queue has been emptied
+	timer  *time.Timer
+}
+
+// linkKind is how a connection is written to.
+type linkKind uint8
+
+const (
+	overAny linkKind = iota // by a goroutine that may wait
+	overTCP                 // on the descriptor
+	overTLS                 // through crypto/tls over a wire
+)
+
+// role is who writes.
+type role uint8
+
+const (
+	nobody  role = iota
+	caller       // whoever sends, at this moment
+	flusher      // a goroutine, until the queue is empty
+)
+
+// newLink takes a connection over. The role is taken from the start: nothing
+// leaves before begin.
+func newLink(s *Session, conn net.Conn) (*link, error) {
+	l := &link{srv: s.srv, s: s, conn: conn, role: caller, stripe: s.stripe}
+	l.guard.limits = &s.srv.guardLimits
+	if w, ok := conn.(*wire); ok {
+		conn = w.TCPConn // plain: the wire is not needed
+		l.conn = conn
+	}
+	var err error
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		if fd := descriptorOf(c); fd != noDescriptor {
+			l.kind, l.fd = overTCP, fd
+			l.tcp, err = newFeed(c, fd)
+		}
+		l.shrinkBuffer(c)
+	case *tls.Conn:
+		if w, ok := c.NetConn().(*wire); ok && w.takeOver(l.flushSoon) {
+			l.kind, l.wire = overTLS, w
+			l.shrinkBuffer(w.TCPConn)
+		}
+	}
+	return l, err
+}
+
+// shrinkBuffer bounds what the kernel keeps for a client that stalls.
+func (l *link) shrinkBuffer(c *net.TCPConn) {
+	if n := l.srv.cfg.SendBuffer; n > 0 {
+		c.SetWriteBuffer(n)
+	}
+}
+
+// feed is what reads from the network, nil when that cannot be told apart.
+func (l *link) feed() *feed {
+	switch l.kind {
+	case overTCP:
+		return &l.tcp
+	case overTLS:
+		return l.wire.in
+	}
+	return nil
+}
+
+// Read implements net.Conn for the WebSocket library.
+func (l *link) Read(p []byte) (n int, err error) {
+	if l.kind == overTCP {
+		n, err = l.tcp.Read(p)
+	} else {
+		n, err = l.conn.Read(p)
+	}
+	if n > 0 {
+		if bad := l.guard.observe(p[:n], l.srv); bad != nil {
+			return 0, bad
+		}
+	}
+	return n, err
+}
+
+// Write implements net.Conn for the WebSocket library, which writes whole
+// control frames, and the answer to the handshake.
+func (l *link) Write(p []byte) (int, error) {
+	own := bytes.Clone(p)
+	if p[0] == opClose {
+		l.shut(own)
+	} else {
+		l.put(own, false)
+	}
+	return len(p), nil
+}
+
+// Close implements net.Conn.
+func (l *link) Close() error {
+	l.kill()
+	return nil
+}
+
+// LocalAddr implements net.Conn.
+func (l *link) LocalAddr() net.Addr { return l.conn.LocalAddr() }
+
+// RemoteAddr implements net.Conn.
+func (l *link) RemoteAddr() net.Addr { return l.conn.RemoteAddr() }
+
+// SetDeadline implements net.Conn. The library uses it once, to clear what the
+// HTTP server has set.
+func (l *link) SetDeadline(t time.Time) error { return l.conn.SetDeadline(t) }
+
+// SetReadDeadline implements net.Conn.
+func (l *link) SetReadDeadline(t time.Time) error { return l.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline implements net.Conn. Writing does not wait, so there is
+// nothing to bound; the flusher sets its own.
+func (l *link) SetWriteDeadline(time.Time) error { return nil }

@@ -1,0 +1,177 @@
+package transport
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/engineio"
+)
+
+// handshake serves a request without a sid.
+func (v *Server) handshake(w http.ResponseWriter, r *http.Request, q *engineio.Query, upgrade, allowed bool) {
+	code := v.rules.Handshake(q, r.Method, upgrade)
+	if code == engineio.OK && upgrade && !canUpgrade(r) {
+		code = engineio.BadRequest
+	}
+	if code != engineio.OK {
+		v.metrics.handshakes.WithLabelValues(codeLabels[code]).Inc()
+		refuse(w, code, upgrade)
+		return
+	}
+	s, refusal := v.admit(r, q, allowed)
+	if refusal != nil {
+		reason := refusal.Reason
+		if reason == "" {
+			reason = codeLabels[engineio.Forbidden]
+		}
+		v.metrics.handshakes.WithLabelValues(reason).Inc()
+		refusal.answer(w, upgrade)
+		return
+	}
+	v.metrics.handshakes.WithLabelValues("opened").Inc()
+	if upgrade {
+		s.openWebSocket(w, r)
+	} else {
+		s.openPolling(w, q)
+	}
+}
+
+// admit makes the session of a handshake that is well-formed.
+func (v *Server) admit(r *http.Request, q *engineio.Query, allowed bool) (*Session, *Refusal) {
+	if !allowed {
+		return nil, forbidden
+	}
+	if v.hooks.Admit != nil {
+		if refusal := v.hooks.Admit(r); refusal != nil {
+			return nil, refusal
+		}
+	}
+	id, err := v.hooks.NewID()
+	if err != nil {
+		v.log.Error("no id for a new session", elog.FieldErr(err))
+		return nil, unable("no_id")
+	}
+	s := v.newSession(id, q, r.RemoteAddr)
+	readers := 0
+	if q.Carrier == engineio.WebSocket {
+		readers = 1
+	}
+	if !v.insert(s, readers, s.beat.Begin(&v.policy, s.version, v.now())) {
+		return nil, unable("leaving")
+	}
+	rcv := v.hooks.Open(s, r)
+	if rcv == nil {
+		v.abandon(s)
+		v.running.Add(-1 - readers)
+		return nil, &Refusal{Reason: "refused"}
+	}
+	v.opened(s, rcv)
+	return s, nil
+}
+
+// unable is the refusal for what is not the client's fault.
+func unable(reason string) *Refusal {
+	return &Refusal{Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Reason: reason}
+}
+
+// newSession makes a session whose turn is taken until it is opened.
+func (v *Server) newSession(id uint64, q *engineio.Query, remote string) *Session {
+	s := &Session{
+		srv:     v,
+		remote:  remote,
+		id:      id,
+		secret:  newSecret(),
+		version: q.Version,
+		form:    wsForm(q.Version, q.B64),
+		stripe:  uint8(v.indexOf(id) % stripes),
+		state:   engineio.NewState(q.Version, q.Carrier),
+		turn:    true,
+	}
+	s.seen.Store(v.now())
+	if q.Carrier == engineio.Polling {
+		s.poll = new(poller)
+	}
+	return s
+}
+
+// opened lets calls of the Receiver begin. It may have been closed already.
+func (v *Server) opened(s *Session, rcv Receiver) {
+	v.open.Add(1)
+	s.mu.Lock()
+	s.rcv = rcv
+	s.opened = true
+	carrier := s.state.Carrier()
+	s.mu.Unlock()
+	v.metrics.session(carrier, s.version, 1)
+	s.leave()
+}
+
+// abandon forgets a session that was not wanted. If it was closed as well, that
+// has been counted.
+func (v *Server) abandon(s *Session) {
+	s.mu.Lock()
+	closed := !s.state.Close()
+	carrier := s.state.Carrier()
+	s.mu.Unlock()
+	if closed {
+		v.open.Add(1)
+		v.metrics.session(carrier, s.version, 1)
+	}
+	v.remove(s, false)
+}
+
+// openPacket is the first packet of the session.
+func (s *Session) openPacket(upgrade bool) *Frame {
+	h := engineio.Handshake{
+		SID:          s.SID(),
+		Upgrade:      upgrade,
+		PingInterval: s.srv.cfg.PingInterval,
+		PingTimeout:  s.srv.cfg.PingTimeout,
+		MaxPayload:   s.srv.cfg.MaxPayload,
+	}
+	return newControl(engineio.Open, h.Append(make([]byte, 0, 160)))
+}
+
+// openPolling answers the handshake with the open packet, and with what has
+// been sent since.
+func (s *Session) openPolling(w http.ResponseWriter, q *engineio.Query) {
+	rules := &s.srv.rules
+	frames := []*Frame{s.openPacket(rules.Upgrades && rules.WebSocket)}
+	s.mu.Lock()
+	closed := s.state.Closed()
+	if p := s.poll; closed || len(p.queue) > 0 {
+		frames = append(frames, s.takeLocked(p)...)
+	}
+	s.mu.Unlock()
+	if closed {
+		s.srv.remove(s, false)
+	}
+	s.srv.respond(w, q, s.version, frames)
+}
+
+// openWebSocket takes the connection over and returns. The answer to the
+// handshake, the open packet and what has been sent since leave together.
+func (s *Session) openWebSocket(w http.ResponseWriter, r *http.Request) {
+	l, err := takeOver(s, w, r)
+	if err != nil {
+		s.close(ReasonTransportError, harshly)
+		s.srv.running.Done()
+		return
+	}
+	l.push(s.openPacket(false).wire(s.form))
+	s.mu.Lock()
+	s.moveLocked(l)
+	closed := s.state.Closed()
+	ends := closed || s.fading
+	s.mu.Unlock()
+	if closed {
+		s.srv.remove(s, false)
+	}
+	if ends {
+		l.shut(emptyClose)
+	}
+	l.begin()
+	go l.loop()
+}

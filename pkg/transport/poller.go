@@ -1,0 +1,91 @@
+package transport
+
+// poller is what a session has while it is polled, or waits for its WebSocket
+// to open. Guarded by the session's mu.
+type poller struct {
+	queue []*Frame
+	bytes int
+	wake  chan struct{} // of the GET that waits, nil when none does
+	last  *Frame        // what ends the answer to the next GET: close or noop
+}
+
+// sendPoll queues f for the next GET. It is not done when the session turns out
+// to be on a WebSocket.
+func (s *Session) sendPoll(f *Frame, volatile bool) (done bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.Closed() || s.fading {
+		return true, ErrClosed
+	}
+	if s.link.Load() != nil {
+		return false, nil
+	}
+	if s.poll == nil {
+		s.poll = new(poller)
+	}
+	p := s.poll
+	switch {
+	case volatile && (p.wake == nil || len(p.queue) > 0):
+		return true, ErrBehind
+	case p.bytes > 0 && p.bytes+f.size > s.srv.cfg.BacklogBytes:
+		return true, ErrSlow
+	}
+	s.pushLocked(f)
+	s.srv.metrics.hot[s.stripe].out.Add(int64(f.packets))
+	return true, nil
+}
+
+func (s *Session) pushLocked(f *Frame) {
+	s.poll.queue = append(s.poll.queue, f)
+	s.poll.bytes += f.size
+	s.srv.metrics.hot[s.stripe].backlog.Add(int64(f.size))
+	s.wakeLocked()
+}
+
+// wakeLocked lets the GET that waits take what there is.
+func (s *Session) wakeLocked() {
+	if s.poll != nil && s.poll.wake != nil {
+		close(s.poll.wake)
+		s.poll.wake = nil
+	}
+}
+
+// takeLocked takes everything for the answer to a GET; there is always
+// something to answer.
+func (s *Session) takeLocked(p *poller) []*Frame {
+	frames := p.queue
+	s.srv.metrics.hot[s.stripe].backlog.Add(int64(-p.bytes))
+	p.queue, p.bytes = nil, 0
+	switch {
+	case p.last != nil:
+		frames, p.last = append(frames, p.last), nil
+	case s.fading && !s.state.Closed():
+		frames = append(frames, closePoll)
+	case len(frames) == 0:
+		frames = append(frames, noopFrame)
+	}
+	return frames
+}
+
+// endPollLocked ends polling of a session that has just been closed. True means
+// that the client has not been told: the next GET may still come for it.
+func (s *Session) endPollLocked(how manner) (lingers bool) {
+	p := s.poll
+	if p == nil {
+		return false
+	}
+	p.last = closePoll
+	if how == byClient {
+		p.last = noopFrame
+	}
+	if s.state.Polled() {
+		s.wakeLocked()
+		return false
+	}
+	if how == gently {
+		s.until = s.srv.now() + s.srv.cfg.CloseTimeout.Milliseconds()
+		return true
+	}
+	s.takeLocked(p)
+	return false
+}

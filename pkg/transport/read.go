@@ -1,0 +1,213 @@
+package transport
+
+import (
+	"bufio"
+	"io"
+	"sync"
+	"unicode/utf8"
+
+	"sluice/pkg/engineio"
+)
+
+var (
+	readerPool  = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, feedSize) }}
+	messagePool = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+)
+
+const (
+	// keepMessage is how large a message buffer may be to be used again.
+	keepMessage = 64 << 10
+	// sparse is how long a client must have been silent, in milliseconds, for
+	// its reader to be started afresh.
+	sparse = 1000
+)
+
+// loop waits for the client and reads what has come, until the connection ends.
+//
+// A goroutine's stack grows with the first message and never becomes small
+// again, but most connections are idle. So when a message came after a silence
+// the reader is replaced by a fresh one; when they come fast it stays.
+func (l *link) loop() {
+	for {
+		err := l.park()
+		if err != nil {
+			l.over(err)
+			return
+		}
+		silent := l.srv.now() - l.s.seen.Load()
+		if err = l.readAvailable(); err != nil {
+			l.over(err)
+			return
+		}
+		if silent > sparse {
+			go l.loop()
+			return
+		}
+	}
+}
+
+// park waits until there is something to read, if that can be told.
+func (l *link) park() error {
+	if f := l.feed(); f != nil {
+		return f.park()
+	}
+	return nil
+}
+
+// readAvailable reads the messages that have come. It waits for the rest of one
+// that has begun, but not for the next; where that cannot be told apart, it
+// reads one.
+func (l *link) readAvailable() (err error) {
+	l.borrow()
+	buf := messagePool.Get().(*[]byte)
+	for again := false; ; again = true {
+		var more bool
+		if more, err = l.more(again); !more || err != nil {
+			break
+		}
+		var binary bool
+		if *buf, binary, err = l.next(*buf); err != nil {
+			break
+		}
+		l.message(*buf, binary)
+	}
+	if cap(*buf) <= keepMessage {
+		messagePool.Put(buf)
+	}
+	l.handBack()
+	return err
+}
+
+// more tells whether a message, or the beginning of one, is there.
+func (l *link) more(again bool) (bool, error) {
+	if l.br.Buffered() > 0 {
+		return true, nil
+	}
+	f := l.feed()
+	if f == nil {
+		return !again, nil
+	}
+	f.now = true
+	_, err := l.br.Peek(1)
+	f.now = false
+	if err == errAgain {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// borrow gives the reader a buffer. The library keeps a pointer to l.br, so the
+// buffer is moved in and out of it.
+func (l *link) borrow() {
+	if l.lent == nil {
+		l.lent = readerPool.Get().(*bufio.Reader)
+		l.lent.Reset(l)
+		l.br = *l.lent
+	}
+}
+
+// handBack takes the buffer away again, unless something is in it.
+func (l *link) handBack() {
+	if l.lent == nil || l.br.Buffered() > 0 {
+		return
+	}
+	l.br = bufio.Reader{}
+	l.lent.Reset(nil)
+	readerPool.Put(l.lent)
+	l.lent = nil
+}
+
+// message takes one message of the client.
+func (l *link) message(data []byte, binary bool) {
+	s := l.s
+	s.heard()
+	l.srv.metrics.hot[l.stripe].in.Add(1)
+	if !binary && !utf8.Valid(data) {
+		l.shut(closeFrame(closeText))
+		s.lost(l, ReasonText)
+		return
+	}
+	var pkt engineio.Packet
+	var err error
+	if binary {
+		pkt, err = engineio.DecodeBinary(data, s.version)
+	} else {
+		pkt, err = engineio.DecodeText(data, s.version)
+	}
+	switch {
+	case l.trial:
+		l.tryOut(pkt, err)
+	case err != nil:
+		s.close(ReasonParse, gently)
+	default:
+		s.receive(pkt)
+	}
+}
+
+// over ends the reader, and with it the link.
+func (l *link) over(err error) {
+	defer l.srv.running.Done()
+	reason, code, drain := why(err)
+	if code != 0 {
+		l.shut(closeFrame(code))
+	}
+	if drain {
+		l.s.lost(l, reason)
+		l.drain()
+	}
+	l.kill()
+	l.mu.Lock()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.mu.Unlock()
+	if f := l.feed(); f != nil {
+		f.release()
+	}
+	if l.lent != nil {
+		l.br.Reset(nil)
+		l.handBack()
+	}
+	l.s.lost(l, reason)
+}
+
+// maxDrain bounds how much is read only to be thrown away.
+const maxDrain = 16 << 20
+
+// drain reads and throws away, so that a client that is still sending gets to
+// read why it was closed: closing a connection with unread data resets it. The
+// time is bounded by the link's timer.
+func (l *link) drain() {
+	l.mu.Lock()
+	if l.timer == nil {
+		l.lingerLocked(l.srv.cfg.CloseTimeout)
+	}
+	idle := l.role == nobody
+	l.mu.Unlock()
+	if idle {
+		l.closeWrite()
+	}
+	buf := feedPool.Get().(*[feedSize]byte)
+	defer feedPool.Put(buf)
+	var from io.Reader = l.conn
+	if l.kind == overTCP {
+		from = &l.tcp
+	}
+	for n := 0; n < maxDrain; {
+		m, err := from.Read(buf[:])
+		if err != nil {
+			return
+		}
+		n += m
+	}
+}
+
+// closeWrite tells the client that nothing more comes.
+func (l *link) closeWrite() {
+	if c, ok := l.conn.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+	}
+	if l.kind == overTLS {
+		l.wire.TCPConn.CloseWrite()
+	}
+}

@@ -1,0 +1,46 @@
+package transport
+
+import "sluice/pkg/engineio"
+
+// noopEvery is how often a waiting GET is released while a WebSocket takes
+// over, in milliseconds: the client goes on only when it has none.
+const noopEvery = 100
+
+// tick is called by the wheel when one of the session's times has come, or
+// earlier. It puts the session on the wheel again.
+func (s *Session) tick(now int64) {
+	s.mu.Lock()
+	if s.state.Closed() { // it lingered long enough
+		if s.poll != nil {
+			s.takeLocked(s.poll)
+		}
+		s.mu.Unlock()
+		s.srv.remove(s, false)
+		return
+	}
+	if s.fading && now >= s.until {
+		reason := s.reason
+		s.mu.Unlock()
+		s.close(reason, gently)
+		return
+	}
+	late, next := s.tickTrialLocked(now)
+	beat, due := s.beat.Tick(&s.srv.policy, s.version, now, s.seen.Load())
+	next = min(next, due)
+	if s.fading {
+		next = min(next, s.until)
+	}
+	s.mu.Unlock()
+
+	if late != nil {
+		late.shut(emptyClose)
+	}
+	switch beat {
+	case engineio.SendPing:
+		s.control(pingFrame)
+	case engineio.Dead:
+		s.close(ReasonPingTimeout, gently)
+		return
+	}
+	s.srv.wake(s, next)
+}

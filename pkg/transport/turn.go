@@ -1,0 +1,89 @@
+package transport
+
+import (
+	"bytes"
+
+	"sluice/pkg/engineio"
+)
+
+// The turn is the right to call the Receiver. It is not a lock around the call:
+// it passes with enter and leave, and whoever closes the session meanwhile
+// leaves the last call to the one who has it.
+
+// enter takes the turn. False: the session is closed, nothing may be delivered.
+// It waits only while a POST is being delivered on a session that has just been
+// upgraded.
+func (s *Session) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.turn && !s.state.Closed() {
+		if s.waiter == nil {
+			s.waiter = make(chan struct{})
+		}
+		free := s.waiter
+		s.mu.Unlock()
+		<-free
+		s.mu.Lock()
+	}
+	if s.state.Closed() {
+		return false
+	}
+	s.turn = true
+	return true
+}
+
+// leave gives the turn back, and makes the last call if it is time for it.
+func (s *Session) leave() {
+	s.mu.Lock()
+	s.turn = false
+	if s.waiter != nil {
+		close(s.waiter)
+		s.waiter = nil
+	}
+	last := s.state.Closed() && !s.told
+	s.told = s.told || last
+	s.mu.Unlock()
+	if last {
+		s.tell()
+	}
+}
+
+// tell makes the last call. Exactly one caller has set told.
+func (s *Session) tell() {
+	defer s.srv.running.Done()
+	s.rcv.Closed(s.reason)
+}
+
+// receive acts on a packet that came over the session's carrier.
+func (s *Session) receive(pkt engineio.Packet) {
+	switch engineio.React(s.version, pkt.Type) {
+	case engineio.Deliver:
+		if s.enter() {
+			s.rcv.Message(pkt.Data, pkt.Binary)
+			s.leave()
+		}
+	case engineio.Answer:
+		s.control(pong(pkt.Data))
+	case engineio.Heard:
+	case engineio.Leave:
+		s.close(ReasonClientClose, byClient)
+	default:
+		s.close(ReasonParse, gently)
+	}
+}
+
+// Packets that every session shares.
+var (
+	pingFrame  = newControl(engineio.Ping, nil)
+	pongFrame  = newControl(engineio.Pong, nil)
+	noopFrame  = newControl(engineio.Noop, nil)
+	closePoll  = newControl(engineio.Close, nil)
+	probeFrame = newControl(engineio.Pong, []byte("probe"))
+)
+
+func pong(data []byte) *Frame {
+	if len(data) == 0 {
+		return pongFrame
+	}
+	return newControl(engineio.Pong, bytes.Clone(data))
+}
