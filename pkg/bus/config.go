@@ -1,10 +1,6 @@
 package bus
 
-import (
-	"errors"
-	"fmt"
-	"time"
-)
+import "time"
 
 // Config describes the Kafka that a process talks to and how it does so. Start from
 // DefaultConfig.
@@ -82,7 +78,8 @@ type ProducerConfig struct {
 
 	// MaxRecordBytes bounds one record with its key and headers, and one batch of a
 	// lane. Default 1040000, just under the brokers' own default for a batch
-	// (max.message.bytes, 1048588). Raise both together.
+	// (max.message.bytes, 1048588); at most 4000000. When you raise it, raise theirs
+	// too; EnsureTopics does so for the topics that it creates.
 	MaxRecordBytes int `toml:"max_record_bytes"`
 
 	// BatchRecords is how many records one write may carry. Default 500.
@@ -98,7 +95,8 @@ type ProducerConfig struct {
 
 	// Linger is how long a write waits for company inside its lane. Default 1ms.
 	// Lanes batch by themselves while a write is under way, so a longer linger saves
-	// requests only under light load, and costs every record that time.
+	// requests only under light load, and costs every record that time. It cannot be
+	// zero: kafka-go would take that for a second.
 	Linger time.Duration `toml:"linger"`
 }
 
@@ -118,9 +116,9 @@ type ConsumerConfig struct {
 	// it becomes a dead letter. Default 6.
 	MaxAttempts int `toml:"max_attempts"`
 
-	// RetryFor is how long refused records of one key may be tried again. Default 4s.
-	// With the write of the dead letter it is the time for which poison can hold up
-	// its partition; keep it under 5s.
+	// RetryFor is how long refused records of one key may be tried again. Default 4s,
+	// less than 5s. With the write of the dead letter it is the time for which poison
+	// can hold up its key, and its partition once the key has filled the window.
 	RetryFor time.Duration `toml:"retry_for"`
 
 	// RetryBackoff is the pause before the second attempt; it doubles from one to the
@@ -195,16 +193,4 @@ func DefaultConfig() Config {
 // Topics returns every topic that the configuration names, dead letters included.
 func (c *Config) Topics() []string {
 	return []string{c.UpTopic, c.DownTopic, c.UpTopic + c.DeadLetterSuffix, c.DownTopic + c.DeadLetterSuffix}
-}
-
-// Validate returns everything that is wrong, joined; each problem begins with its key.
-func (c *Config) Validate() error {
-	var errs []error
-	bad := func(key, format string, args ...any) {
-		errs = append(errs, fmt.Errorf(key+": "+format, args...))
-	}
-	if len(c.Brokers) == 0 {
-		bad("brokers", "must name at least one broker")
-	}
-	return errors.Join(errs...)
 }
