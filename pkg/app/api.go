@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/gotomicro/ego/core/elog"
+	"google.golang.org/grpc"
+
+	"sluice/pkg/api"
+	"sluice/pkg/id"
+	"sluice/pkg/mesh"
+	sluicev1 "sluice/pkg/proto/sluice/v1"
+	"sluice/pkg/replica"
+	"sluice/pkg/session"
+	"sluice/pkg/stream"
+)
+
+// apiProgram is ws-api: what it is made of, in the order of starting.
+type apiProgram struct {
+	backbone
+	cfg      APIConfig
+	governed bool // somebody else runs the governor of this process
+
+	// The stages end from the last to the first.
+	ports *stage // governor
+	base  *stage // registry, producer, mesh client
+	calls *stage // the gRPC port and the subscriptions behind it
+}
+
+func newAPIProgram(key string, cfg APIConfig, log *elog.Component) *apiProgram {
+	return &apiProgram{backbone: newBackbone("ws-api", key, log), cfg: cfg}
+}
+
+func (p *apiProgram) up(ctx context.Context, failed chan<- error) error {
+	p.ports, p.base, p.calls = newStage(failed), newStage(failed), newStage(failed)
+	if !p.governed {
+		p.ports.run("governor", newGovernor(p.key+"server.governor", p.health).run)
+	}
+	ids, err := p.connect(ctx, p.cfg.Name, p.cfg.Server.GRPC.Address(), p.cfg.Registry, p.cfg.Redis, p.cfg.Kafka)
+	if err != nil {
+		return err
+	}
+	return p.open(ids)
+}
+
+// open builds the packages on what is there now, and opens the port.
+func (p *apiProgram) open(ids *id.Generator) error {
+	caller := mesh.NewClient(p.cfg.Mesh, directory{p.registry}, p.log, mesh.NewMetrics(p.reg))
+	service, err := api.New(p.cfg.API, api.Deps{
+		IDs: ids, Producer: p.producer, Mesh: caller,
+		Keys:     stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
+		Index:    session.New(p.cfg.Session, p.redis, p.log, session.NewMetrics(p.reg), time.Now),
+		Consumer: func(group string) api.Consumer { return p.kafka.Consumer(p.cfg.Kafka.UpTopic, group) },
+		Gone:     mesh.ErrUnknown, Busy: mesh.ErrBusy,
+		DownTopic: p.cfg.Kafka.DownTopic, Version: version(), Log: p.log, Metrics: api.NewMetrics(p.reg),
+	})
+	if err != nil {
+		return err
+	}
+	server := newGRPCServer("API port", p.key+"server.grpc", p.cfg.Server.GRPC, p.health,
+		p.cfg.API.Server.ServerOptions(),
+		[]grpc.UnaryServerInterceptor{service.UnaryInterceptor()},
+		[]grpc.StreamServerInterceptor{service.StreamInterceptor()})
+	sluicev1.RegisterSluiceServer(server.component.Server, service)
+	p.base.run("registry", p.registry.Run)
+	p.base.run("mesh client", caller.Run)
+	p.base.run("producer", p.producer.Run)
+	p.calls.run("subscriptions", service.Run)
+	p.calls.run("API port", server.run)
+	p.health.set(stateReady)
+	return nil
+}
+
+// down leaves in order: subscriptions end so that components go elsewhere, then
+// calls, then the producer has nothing left to flush.
+func (p *apiProgram) down(ctx context.Context) {
+	p.health.set(stateDraining)
+	l := leaving{ctx: ctx}
+	if p.producer != nil {
+		l.step("say so", func(ctx context.Context) error { return p.registry.SetState(ctx, replica.StateDraining) })
+		l.step("stop calls", p.calls.stop)
+		l.step("flush the producer", p.producer.Flush)
+	}
+	l.step("stop", p.base.stop)
+	if p.registry != nil {
+		l.step("release the number", p.registry.Release)
+	}
+	l.step("close the ports", p.ports.stop)
+	l.step("disconnect", p.disconnect)
+	l.report(p.log)
+}

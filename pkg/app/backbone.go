@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gotomicro/ego-component/eredis"
+	"github.com/gotomicro/ego/core/elog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/pkg/bus"
+	"sluice/pkg/id"
+	"sluice/pkg/replica"
+)
+
+// backbone is what every service stands on: its number, Redis and Kafka.
+type backbone struct {
+	service string
+	key     string // prefix of the sections in econf
+	log     *elog.Component
+	reg     prometheus.Registerer
+	boot    string // names this start of the process, unlike any other
+	health  *health
+
+	database *replica.Database
+	registry *replica.Registry
+	redis    *eredis.Component
+	kafka    *bus.Kafka
+	producer *bus.Producer
+}
+
+func newBackbone(service, key string, log *elog.Component) backbone {
+	return backbone{
+		service: service, key: key, log: log, boot: replica.NewBoot(), health: newHealth(),
+		reg: prometheus.WrapRegistererWith(prometheus.Labels{"service": service}, prometheus.DefaultRegisterer),
+	}
+}
+
+// connect registers the process and waits for what it needs. address is where
+// the others reach it.
+func (b *backbone) connect(ctx context.Context, name, address string, reg replica.Config, rc RedisConfig, kc bus.Config) (*id.Generator, error) {
+	ids, err := b.register(ctx, reg, replica.Identity{
+		Service: b.service, Name: name, Version: version(), Address: address, Boot: b.boot,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.redis = openRedis(b.key + "redis")
+	err = until(ctx, b.log, "redis", func(ctx context.Context) error {
+		return redisReady(ctx, b.redis, rc.AllowEviction, b.log)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if b.kafka, err = bus.Open(kc, b.log, bus.NewMetrics(b.reg)); err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	if err := until(ctx, b.log, "kafka", b.kafka.EnsureTopics); err != nil {
+		return nil, err
+	}
+	b.producer = b.kafka.Producer()
+	return ids, nil
+}
+
+// disconnect ends the connections to the outside, last of all.
+func (b *backbone) disconnect(context.Context) error {
+	var errs []error
+	if b.kafka != nil {
+		errs = append(errs, b.kafka.Close())
+	}
+	if b.redis != nil {
+		errs = append(errs, b.redis.Close())
+	}
+	if b.database != nil {
+		errs = append(errs, b.database.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// leaving runs the steps of leaving, each whether or not the one before it
+// succeeded, and keeps what went wrong.
+type leaving struct {
+	ctx  context.Context
+	errs []error
+}
+
+func (l *leaving) step(what string, do func(context.Context) error) {
+	if err := do(l.ctx); err != nil {
+		l.errs = append(l.errs, fmt.Errorf("%s: %w", what, err))
+	}
+}
+
+func (l *leaving) report(log *elog.Component) {
+	if err := errors.Join(l.errs...); err != nil {
+		log.Error("did not leave in order", elog.FieldErr(err))
+	}
+}

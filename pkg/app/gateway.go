@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/auth"
+	"sluice/pkg/gateway"
+	"sluice/pkg/id"
+	"sluice/pkg/mesh"
+	"sluice/pkg/replica"
+	"sluice/pkg/session"
+	"sluice/pkg/stream"
+	"sluice/pkg/transport"
+)
+
+// relayGroup is the Kafka consumer group of the gateways: together they take
+// each durable push into its stream once.
+const relayGroup = "sluice-relay"
+
+// gatewayProgram is ws-gateway: what it is made of, in the order of starting.
+type gatewayProgram struct {
+	backbone
+	cfg      GatewayConfig
+	governed bool                            // somebody else runs the governor of this process
+	wrap     func(http.Handler) http.Handler // serves more than the gateway on the client port; may be nil
+
+	edge     *edge
+	verifier *auth.Verifier
+	index    *session.Index
+	gateway  *gateway.Gateway
+
+	// The stages end from the last to the first.
+	ports    *stage // governor, client port, mesh
+	base     *stage // registry, index, producer, mesh client
+	sessions *stage // the gateway
+}
+
+// newGatewayProgram does the work that can fail for reasons that waiting does
+// not mend: reading files, building verifiers.
+func newGatewayProgram(key string, cfg GatewayConfig, log *elog.Component) (*gatewayProgram, error) {
+	p := &gatewayProgram{backbone: newBackbone(gatewayService, key, log), cfg: cfg}
+	var err error
+	if p.edge, err = newEdge(cfg.Edge, log); err != nil {
+		return nil, err
+	}
+	if p.verifier, err = auth.New(cfg.Auth, log, auth.NewMetrics(p.reg)); err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	return p, nil
+}
+
+func (p *gatewayProgram) up(ctx context.Context, failed chan<- error) error {
+	p.ports, p.base, p.sessions = newStage(failed), newStage(failed), newStage(failed)
+	if !p.governed {
+		p.ports.run("governor", newGovernor(p.key+"server.governor", p.health).run)
+	}
+	p.ports.run("client port", p.edge.run)
+	ids, err := p.connect(ctx, p.cfg.Name, p.cfg.Server.Mesh.Address(), p.cfg.Registry, p.cfg.Redis, p.cfg.Kafka)
+	if err != nil {
+		return err
+	}
+	return p.open(ids)
+}
+
+// open builds the packages on what is there now, and opens the doors.
+func (p *gatewayProgram) open(ids *id.Generator) error {
+	meshMetrics := mesh.NewMetrics(p.reg)
+	caller := mesh.NewClient(p.cfg.Mesh, directory{p.registry}, p.log, meshMetrics)
+	p.index = session.New(p.cfg.Session, p.redis, p.log, session.NewMetrics(p.reg), time.Now)
+	p.gateway = gateway.New(p.cfg.Gateway, p.cfg.Transport, gateway.Deps{
+		IDs: ids, Verifier: p.verifier, Uplink: p.producer,
+		Downlink: p.kafka.Consumer(p.cfg.Kafka.DownTopic, relayGroup),
+		Stream:   stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
+		Index:    p.index, Mesh: caller,
+		UpTopic: p.cfg.Kafka.UpTopic, Replica: p.registry.Replica(), Boot: p.boot, Version: version(),
+	}, mesh.Forwarded, gateway.NewMetrics(p.reg), transport.NewMetrics(p.reg), p.log)
+	p.registry.SetHealth(func() (int64, int) { return p.gateway.Sockets(), 0 })
+
+	callee := mesh.NewServer(p.cfg.Mesh, p.boot, p.gateway, p.log, meshMetrics)
+	options, err := p.cfg.Mesh.ServerOptions()
+	if err != nil {
+		return fmt.Errorf("mesh: %w", err)
+	}
+	server := newGRPCServer("mesh port", p.key+"server.mesh", p.cfg.Server.Mesh, p.health, options, nil, nil)
+	callee.Register(server.component.Server)
+	p.base.run("registry", p.registry.Run)
+	p.base.run("tokens", p.verifier.Run)
+	p.base.run("mesh client", caller.Run)
+	p.base.run("producer", p.producer.Run)
+	p.base.run("session index", func(ctx context.Context) error {
+		return p.index.Run(ctx, p.registry.Replica(), p.boot, p.gateway, p.gateway.Lost)
+	})
+	p.ports.run("mesh server", callee.Run)
+	p.sessions.run("gateway", p.gateway.Run)
+	p.ports.run("mesh port", server.run)
+	var handler http.Handler = p.gateway
+	if p.wrap != nil {
+		handler = p.wrap(handler)
+	}
+	p.edge.serve(handler)
+	p.health.set(stateReady)
+	return nil
+}
+
+// down leaves in order: whoever could still send something here stops first,
+// and what was accepted is flushed before the connections to the outside end.
+func (p *gatewayProgram) down(ctx context.Context) {
+	p.health.set(stateDraining)
+	l := leaving{ctx: ctx}
+	if p.gateway != nil {
+		p.gateway.Refuse()
+		l.step("say so", func(ctx context.Context) error { return p.registry.SetState(ctx, replica.StateDraining) })
+		l.step("send clients away", p.gateway.Drain)
+		l.step("stop sessions", p.sessions.stop)
+		l.step("flush the producer", p.producer.Flush)
+		l.step("leave the index", func(ctx context.Context) error { return p.index.Release(ctx, p.registry.Replica()) })
+	}
+	l.step("stop", p.base.stop)
+	if p.registry != nil {
+		l.step("release the number", p.registry.Release)
+	}
+	l.step("close the ports", p.ports.stop)
+	l.step("disconnect", p.disconnect)
+	l.report(p.log)
+}

@@ -1,0 +1,57 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gotomicro/ego-component/eredis"
+	"github.com/gotomicro/ego/core/econf"
+	"github.com/gotomicro/ego/core/elog"
+)
+
+// openRedis builds EGO's client of a config section. A server that is away is
+// no failure: EGO's default would end the process.
+func openRedis(key string) *eredis.Component {
+	econf.Set(key+".onFail", "error")
+	econf.Set(key+".enableTraceInterceptor", false) // it would print every command
+	return eredis.Load(key).Build()
+}
+
+// errEviction says why a Redis is not used.
+var errEviction = errors.New(`maxmemory-policy must be noeviction: an evicted key is a lost message (redis.allow_eviction starts all the same)`)
+
+// redisReady waits for the server and looks at what it does when it is full.
+func redisReady(ctx context.Context, r *eredis.Component, allowEviction bool, log *elog.Component) error {
+	policy, err := evictionPolicy(ctx, r)
+	if err != nil {
+		return err
+	}
+	if policy == "noeviction" || policy == "" {
+		return nil
+	}
+	if allowEviction {
+		log.Warn("redis evicts keys when it is full", elog.String("policy", policy))
+		return nil
+	}
+	return fmt.Errorf("%w, but is %s", errEviction, policy)
+}
+
+// evictionPolicy pings the server and returns its policy; "" when it does not
+// tell, as servers that are rented may not.
+func evictionPolicy(ctx context.Context, r *eredis.Component) (string, error) {
+	if _, err := r.Ping(ctx); err != nil {
+		return "", err
+	}
+	info, err := r.Client().Info(ctx, "memory").Result()
+	if err != nil {
+		return "", nil
+	}
+	for _, line := range strings.Split(info, "\n") {
+		if value, found := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:"); found {
+			return value, nil
+		}
+	}
+	return "", nil
+}
