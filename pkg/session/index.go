@@ -3,8 +3,11 @@ package session
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/go-redis/redis/v8"
 	"github.com/gotomicro/ego-component/eredis"
 	"github.com/gotomicro/ego/core/elog"
 
@@ -12,68 +15,144 @@ import (
 )
 
 // Index is the session index: who is where, kept in Redis. Look-ups work in any
-// process; changes are for the gateway that holds the socket, and Run is for
-// gateways. All methods may be called at once.
+// process. Changes and Run are for the gateway that holds the sockets. All
+// methods may be called at once; Run only once at a time.
 type Index struct {
-	cfg Config
-	log *elog.Component
-	m   *Metrics
-	now func() time.Time
+	cfg   Config
+	redis *eredis.Component
+	log   *elog.Component
+	m     *Metrics
+	now   func() time.Time
+	keys  keys
+
+	last  atomic.Int64          // the last version given out
+	self  atomic.Pointer[local] // set by Run
+	view  nodesView
+	lists *cache[list]
+	cards *cache[int]
+
+	mu    sync.Mutex           // guards dirty
+	dirty map[id.Socket]Client // entries in doubt, with what is known for their removal
+	flood chan struct{}        // rings when dirty was full: everything is in doubt
 }
 
-// New returns an Index that uses redis. It does no I/O.
+// local is the process that runs the index.
+type local struct {
+	Node
+	tag   tag
+	truth Local
+}
+
+// New returns an Index that uses redis. It does no I/O. Pass time.Now as now;
+// tests pass their own clock.
 func New(cfg Config, redis *eredis.Component, log *elog.Component, m *Metrics, now func() time.Time) *Index {
-	return &Index{cfg: cfg, log: log, m: m, now: now}
+	i := &Index{
+		cfg:   cfg,
+		redis: redis,
+		log:   log,
+		m:     m,
+		now:   now,
+		keys:  keys{prefix: cfg.Prefix, parts: cfg.Parts},
+		dirty: make(map[id.Socket]Client),
+		flood: make(chan struct{}, 1),
+	}
+	i.lists = newCache(cfg, now, list.size)
+	i.cards = newCache(cfg, now, func(int) int { return 0 })
+	return i
 }
 
-var errTodo = errors.New("not yet")
-
-// Add enters a new socket with its documents.
-func (i *Index) Add(ctx context.Context, c Client) error { return errTodo }
-
-// Remove takes a socket out, with all its documents. It is final.
-func (i *Index) Remove(ctx context.Context, c Client) error { return errTodo }
-
-// Join makes a socket of this replica a member of a document.
-func (i *Index) Join(ctx context.Context, s id.Socket, d id.Doc) error { return errTodo }
-
-// Leave ends a membership.
-func (i *Index) Leave(ctx context.Context, s id.Socket, d id.Doc) error { return errTodo }
-
-// Get returns one socket, or ErrNotFound.
-func (i *Index) Get(ctx context.Context, s id.Socket) (Client, error) { return Client{}, errTodo }
-
-// GetMany returns those of the sockets that exist, in the order asked for.
-func (i *Index) GetMany(ctx context.Context, sockets []id.Socket) ([]Client, error) {
-	return nil, errTodo
+// version returns a number that rises with every call, near to the Unix time in
+// microseconds. It orders joins and leaves of this process, whatever order they
+// reach Redis in, and is a score at the same time.
+func (i *Index) version() int64 {
+	for {
+		old := i.last.Load()
+		v := max(i.now().UnixMicro(), old+1)
+		if i.last.CompareAndSwap(old, v) {
+			return v
+		}
+	}
 }
 
-// OfUser lists a user's sockets in pages of at most limit.
-func (i *Index) OfUser(ctx context.Context, u id.User, after string, limit int) ([]Seen, string, error) {
-	return nil, "", errTodo
+// time starts the clock for an operation and returns the function that stops
+// it. Pipelines have no other measurement.
+func (i *Index) time(op string) func(error) {
+	start := time.Now()
+	return func(err error) {
+		i.m.seconds.WithLabelValues(op).Observe(time.Since(start).Seconds())
+		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCursor) {
+			i.m.failures.WithLabelValues(op).Inc()
+		}
+	}
 }
 
-// OfDoc lists a document's members in pages of at most limit.
-func (i *Index) OfDoc(ctx context.Context, d id.Doc, after string, limit int) ([]Seen, string, error) {
-	return nil, "", errTodo
+// pipe is a pipeline of commands that each use one key: the keys of a socket
+// are in different slots of a Redis Cluster.
+type pipe struct {
+	redis.Pipeliner
+	ttl int64 // ms
 }
 
-// CountUser counts a user's sockets.
-func (i *Index) CountUser(ctx context.Context, u id.User) (int, error) { return 0, errTodo }
-
-// CountDoc counts a document's members.
-func (i *Index) CountDoc(ctx context.Context, d id.Doc) (int, error) { return 0, errTodo }
-
-// Nodes returns the living replicas that have members of the document.
-func (i *Index) Nodes(ctx context.Context, d id.Doc) ([]id.Replica, error) { return nil, errTodo }
-
-// Living returns the replicas whose lease has not ended.
-func (i *Index) Living(ctx context.Context) ([]Node, error) { return nil, errTodo }
-
-// Run keeps this replica's part of the index until ctx ends.
-func (i *Index) Run(ctx context.Context, r id.Replica, boot string, local Local, lost func(context.Context, Client) error) error {
-	return errTodo
+func (i *Index) pipe() pipe {
+	return pipe{Pipeliner: i.redis.Client().Pipeline(), ttl: i.cfg.TTL.Milliseconds()}
 }
 
-// Release ends this replica's lease early.
-func (i *Index) Release(ctx context.Context, r id.Replica) error { return errTodo }
+// exec sends the commands and returns the first error that is one. A key that
+// is not there is none.
+func (p pipe) exec(ctx context.Context) error {
+	if p.Len() == 0 {
+		return nil
+	}
+	cmds, err := p.Exec(ctx)
+	if err == nil {
+		return nil
+	}
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	if errors.Is(err, redis.Nil) {
+		return nil
+	}
+	return err
+}
+
+func (p pipe) expire(ctx context.Context, key string) { p.Do(ctx, "pexpire", key, p.ttl) }
+
+// enter puts a member into a sorted set, or raises its score, and prolongs the
+// set's life.
+func (p pipe) enter(ctx context.Context, key string, score int64, member string) {
+	p.Do(ctx, "zadd", key, "gt", score, member)
+	p.expire(ctx, key)
+}
+
+// leaveScript removes a member unless it was entered after the version given:
+// a late leave must not undo a newer join.
+const leaveScript = `local s = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if s and tonumber(s) <= tonumber(ARGV[2]) then return redis.call('ZREM', KEYS[1], ARGV[1]) end
+return 0`
+
+func (p pipe) leave(ctx context.Context, key, member string, version int64) {
+	p.Do(ctx, "eval", leaveScript, 1, key, member, version)
+}
+
+// joinRecordScript notes a join in a record, if the record is there.
+const joinRecordScript = `if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if not v or tonumber(v) < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+return 1`
+
+func (p pipe) joinRecord(ctx context.Context, key string, d id.Doc, version int64) *redis.Cmd {
+	return p.Do(ctx, "eval", joinRecordScript, 1, key, fieldDoc+string(d), version)
+}
+
+// leaveRecordScript takes a document out of a record unless it was joined after
+// the version given.
+const leaveRecordScript = `local v = redis.call('HGET', KEYS[1], ARGV[1])
+if v and tonumber(v) <= tonumber(ARGV[2]) then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 0`
+
+func (p pipe) leaveRecord(ctx context.Context, key string, d id.Doc, version int64) {
+	p.Do(ctx, "eval", leaveRecordScript, 1, key, fieldDoc+string(d), version)
+}

@@ -1,0 +1,180 @@
+package session
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/go-redis/redis/v8"
+	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/id"
+)
+
+// refresh writes the times of all sockets once per RefreshEvery, in batches
+// spread over that time, and everything at once when a rebuild is asked for.
+func (i *Index) refresh(ctx context.Context, self *local, rebuild <-chan reason) {
+	w := newWriter(i, self)
+	for cycle := 0; ctx.Err() == nil; cycle++ {
+		why := i.cycle(ctx, self, w, cycle, rebuild)
+		if why == "" {
+			continue
+		}
+		start := time.Now()
+		n, err := i.rebuild(ctx, self)
+		if err != nil {
+			return // ctx has ended
+		}
+		i.m.rebuilds.WithLabelValues(string(why)).Inc()
+		i.m.seconds.WithLabelValues("rebuild").Observe(time.Since(start).Seconds())
+		if n > 0 {
+			i.log.Info("index rebuilt", elog.String("reason", string(why)), elog.Int("sockets", n), elog.FieldCost(time.Since(start)))
+		}
+	}
+}
+
+// held lists the sockets held now.
+func held(self *local) []id.Socket {
+	var sockets []id.Socket
+	self.truth.Each(func(s id.Socket) bool {
+		sockets = append(sockets, s)
+		return true
+	})
+	return sockets
+}
+
+// cycle refreshes everything once and takes RefreshEvery for it. It returns
+// early with a reason when a rebuild is asked for.
+func (i *Index) cycle(ctx context.Context, self *local, w *writer, cycle int, rebuild <-chan reason) reason {
+	begin, start := i.now(), time.Now()
+	batches := split(held(self), i.cfg.Batch)
+	pace := i.cfg.RefreshEvery / time.Duration(max(1, len(batches)))
+	phase := rand.N(pace)
+	sc := scope{turns: max(1, int(i.cfg.TTL/3/i.cfg.RefreshEvery)), cycle: cycle}
+	for n, batch := range batches {
+		// From the start on, so that slow batches do not stretch the cycle.
+		if why, on := i.pause(ctx, start.Add(phase+time.Duration(n)*pace), rebuild); !on || why != "" {
+			return why
+		}
+		began := time.Now()
+		err := w.write(ctx, batch, sc)
+		i.m.seconds.WithLabelValues("refresh").Observe(time.Since(began).Seconds())
+		if err != nil && ctx.Err() == nil {
+			i.m.failures.WithLabelValues("refresh").Inc()
+			i.log.Warn("refresh of the index failed", elog.FieldErr(err))
+		}
+	}
+	if why, on := i.pause(ctx, start.Add(i.cfg.RefreshEvery), rebuild); !on || why != "" {
+		return why
+	}
+	if err := i.dropForgotten(ctx, self, begin.Add(-2*i.cfg.RefreshEvery)); err != nil && ctx.Err() == nil {
+		i.log.Warn("check of the index failed", elog.FieldErr(err))
+	}
+	return ""
+}
+
+// pause waits for the time, and tells whether ctx is still on, and why a rebuild
+// is asked for if one is.
+func (i *Index) pause(ctx context.Context, until time.Time, rebuild <-chan reason) (reason, bool) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return "", true
+	case <-ctx.Done():
+		return "", false
+	case why := <-rebuild:
+		return why, true
+	case <-i.flood:
+		return reasonFlood, true
+	}
+}
+
+// dropForgotten has those sockets repaired that Redis has in this replica's set
+// and that were not refreshed since the time: they are not here any more. A
+// change whose outcome was unknown, or a Redis that went back to an older
+// state, leaves such.
+func (i *Index) dropForgotten(ctx context.Context, self *local, since time.Time) error {
+	for offset := int64(0); ; {
+		p := i.pipe()
+		cmd := p.ZRangeByScore(ctx, i.keys.nodeClients(self.Node), &redis.ZRangeBy{
+			Min: "-inf", Max: "(" + formatScore(since), Offset: offset, Count: int64(i.cfg.Batch),
+		})
+		ctx, cancel := context.WithTimeout(ctx, i.cfg.Timeout)
+		err := p.exec(ctx)
+		cancel()
+		if err != nil {
+			return err
+		}
+		for _, text := range cmd.Val() {
+			s, err := id.ParseSocket(text)
+			if err != nil {
+				continue
+			}
+			if _, ok := self.truth.Lookup(s); !ok {
+				i.doubt(Client{Socket: s, Replica: self.Replica, Boot: self.Boot})
+			}
+		}
+		if len(cmd.Val()) < i.cfg.Batch {
+			return nil
+		}
+		offset += int64(i.cfg.Batch)
+	}
+}
+
+// rebuild writes everything of every socket, several pipelines at a time, and
+// does not end before all has been written. It returns the number of sockets,
+// or an error when ctx has ended.
+func (i *Index) rebuild(ctx context.Context, self *local) (int, error) {
+	sockets := held(self)
+	todo := split(sockets, i.cfg.Batch)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		todo = i.rebuildBatches(ctx, self, todo)
+		if len(todo) == 0 {
+			return len(sockets), nil
+		}
+		if !sleep(ctx, wait/2+rand.N(wait/2)) {
+			return 0, ctx.Err()
+		}
+	}
+}
+
+func split(sockets []id.Socket, size int) [][]id.Socket {
+	var batches [][]id.Socket
+	for len(sockets) > 0 {
+		n := min(size, len(sockets))
+		batches = append(batches, sockets[:n])
+		sockets = sockets[n:]
+	}
+	return batches
+}
+
+// rebuildBatches writes batches and returns those that failed.
+func (i *Index) rebuildBatches(ctx context.Context, self *local, batches [][]id.Socket) (failed [][]id.Socket) {
+	todo := make(chan []id.Socket, len(batches))
+	for _, b := range batches {
+		todo <- b
+	}
+	close(todo)
+	var mu sync.Mutex // guards failed
+	var wg sync.WaitGroup
+	for range min(i.cfg.RebuildWorkers, len(batches)) {
+		wg.Go(func() {
+			w := newWriter(i, self)
+			for b := range todo {
+				if err := w.write(ctx, b, everything); err != nil {
+					if ctx.Err() == nil {
+						i.m.failures.WithLabelValues("rebuild").Inc()
+						i.log.Warn("rebuild of the index is delayed", elog.FieldErr(err))
+					}
+					mu.Lock()
+					failed = append(failed, b)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}

@@ -1,0 +1,85 @@
+package session
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/pkg/id"
+)
+
+// The fields of ws:client:{socket}. Each document has a field of its own, with
+// the version of the join, so that joins and leaves need not rewrite the rest.
+const (
+	fieldUser    = "user"
+	fieldReplica = "replica"
+	fieldBoot    = "boot"
+	fieldAuth    = "auth_type"
+	fieldVersion = "version"
+	fieldLocale  = "locale"
+	fieldSince   = "since" // Unix milliseconds
+	fieldDoc     = "doc:"  // and the document
+)
+
+// record appends the fields and values of c, for HSET.
+func record(args []any, c *Client, version int64) []any {
+	args = append(args, fieldUser, string(c.User), fieldReplica, int(c.Replica), fieldBoot, c.Boot,
+		fieldAuth, c.AuthType, fieldVersion, c.ClientVersion, fieldLocale, c.Locale, fieldSince, c.Since.UnixMilli())
+	for _, d := range c.Docs {
+		args = append(args, fieldDoc+string(d), version)
+	}
+	return args
+}
+
+// parseRecord reads a record; ok is false when there is none, or only the
+// remains of one.
+func parseRecord(s id.Socket, fields map[string]string) (c Client, ok bool) {
+	boot, ok := fields[fieldBoot]
+	if !ok {
+		return Client{}, false
+	}
+	c = Client{
+		Socket:        s,
+		User:          id.User(fields[fieldUser]),
+		Replica:       s.Replica(),
+		Boot:          boot,
+		AuthType:      fields[fieldAuth],
+		ClientVersion: fields[fieldVersion],
+		Locale:        fields[fieldLocale],
+	}
+	if r, err := strconv.ParseUint(fields[fieldReplica], 10, 16); err == nil {
+		c.Replica = id.Replica(r)
+	}
+	if ms, err := strconv.ParseInt(fields[fieldSince], 10, 64); err == nil {
+		c.Since = time.UnixMilli(ms)
+	}
+	c.Seen = c.Since
+	versions := make(map[id.Doc]int64)
+	for name, value := range fields {
+		if d, ok := strings.CutPrefix(name, fieldDoc); ok {
+			c.Docs = append(c.Docs, id.Doc(d))
+			versions[id.Doc(d)], _ = strconv.ParseInt(value, 10, 64)
+		}
+	}
+	sort.Slice(c.Docs, func(i, j int) bool {
+		a, b := c.Docs[i], c.Docs[j]
+		if versions[a] != versions[b] {
+			return versions[a] < versions[b]
+		}
+		return a < b
+	})
+	return c, true
+}
+
+// scoreTime turns a score, Unix microseconds, to a time.
+func scoreTime(score float64) time.Time { return time.UnixMicro(int64(score)) }
+
+func contains(docs []id.Doc, d id.Doc) bool {
+	for _, x := range docs {
+		if x == d {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,197 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+	"github.com/go-redis/redis/v8"
+	"github.com/gotomicro/ego-component/eredis"
+	"github.com/gotomicro/ego/core/elog"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zapcore"
+)
+
+func TestMain(m *testing.M) {
+	elog.EgoLogger = quiet                           // go-redis reports lost connections there
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // EGO has started its loggers
+}
+
+var quiet = elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
+
+// place is a Redis to test against, and a prefix in it that nobody else uses.
+type place struct {
+	t      testing.TB
+	addr   string
+	mini   *miniredis.Miniredis // nil for a real Redis
+	redis  *eredis.Component
+	prefix string
+}
+
+var places atomic.Int64
+
+// eachPlace runs a test against miniredis, against miniredis through the
+// cluster client, and when SLUICE_TEST_REAL is set against the Redis at
+// SLUICE_TEST_REDIS.
+func eachPlace(t *testing.T, f func(t *testing.T, p *place)) {
+	t.Run("cluster", func(t *testing.T) { f(t, embedded(t, eredis.WithCluster())) })
+	t.Run("embedded", func(t *testing.T) { f(t, embedded(t, eredis.WithStub())) })
+	if os.Getenv("SLUICE_TEST_REAL") != "" {
+		t.Run("real", func(t *testing.T) { f(t, realPlace(t)) })
+	}
+}
+
+func embedded(t testing.TB, mode eredis.Option) *place {
+	mini := miniredis.RunT(t)
+	mini.ClockTTL(true)
+	mini.Server().SetPreHook(oneSlot(t))
+	p := &place{t: t, addr: mini.Addr(), mini: mini, prefix: "ws"}
+	p.redis = connect(t, mini.Addr(), mode)
+	return p
+}
+
+func realPlace(t testing.TB) *place {
+	addr := os.Getenv("SLUICE_TEST_REDIS")
+	if addr == "" {
+		t.Fatal("SLUICE_TEST_REAL is set and SLUICE_TEST_REDIS is not")
+	}
+	p := &place{t: t, addr: addr, prefix: fmt.Sprintf("se%d-%d-%d", os.Getpid(), time.Now().UnixNano(), places.Add(1))}
+	p.redis = connect(t, addr, eredis.WithStub())
+	t.Cleanup(p.wipe)
+	return p
+}
+
+func connect(t testing.TB, addr string, mode eredis.Option) *eredis.Component {
+	c := eredis.DefaultContainer().Build(mode, eredis.WithAddr(addr), eredis.WithAddrs([]string{addr}))
+	t.Cleanup(func() {
+		if cluster := c.Cluster(); cluster != nil {
+			_ = cluster.Close()
+			return
+		}
+		_ = c.Stub().Close()
+	})
+	return c
+}
+
+// oneSlot fails the test when a command has keys in different slots: a Redis
+// Cluster would refuse it.
+func oneSlot(t testing.TB) server.Hook {
+	return func(_ *server.Peer, cmd string, args ...string) bool {
+		var keys []string
+		switch strings.ToUpper(cmd) {
+		case "EVAL", "EVALSHA":
+			n, _ := strconv.Atoi(args[1])
+			keys = args[2 : 2+n]
+		case "DEL", "EXISTS", "UNLINK", "MGET":
+			keys = args
+		}
+		for _, k := range keys {
+			if hashTag(k) != hashTag(keys[0]) {
+				t.Errorf("%s: keys %q and %q may be in different slots", cmd, keys[0], k)
+			}
+		}
+		return false
+	}
+}
+
+func hashTag(key string) string {
+	if _, rest, ok := strings.Cut(key, "{"); ok {
+		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
+			return tag
+		}
+	}
+	return key
+}
+
+// config returns settings that make a test quick.
+func (p *place) config() Config {
+	cfg := DefaultConfig()
+	cfg.Prefix = p.prefix
+	cfg.LeaseTTL = time.Second
+	cfg.RenewEvery = 50 * time.Millisecond
+	cfg.NodesFor = 10 * time.Millisecond
+	cfg.SweepGrace = time.Second
+	cfg.RefreshEvery = 100 * time.Millisecond
+	cfg.TTL = 20 * time.Second
+	cfg.Batch = 7
+	return cfg
+}
+
+func (p *place) index(change ...func(*Config)) *Index {
+	return p.indexAt(p.redis, change...)
+}
+
+func (p *place) indexAt(c *eredis.Component, change ...func(*Config)) *Index {
+	cfg := p.config()
+	for _, f := range change {
+		f(&cfg)
+	}
+	if err := cfg.Validate(); err != nil {
+		p.t.Fatal(err)
+	}
+	return New(cfg, c, quiet, NewMetrics(prometheus.NewRegistry()), time.Now)
+}
+
+func (p *place) client() redis.Cmdable { return p.redis.Client() }
+
+// keys lists all keys of the test.
+func (p *place) keys() []string {
+	p.t.Helper()
+	var keys []string
+	var cursor uint64
+	for {
+		page, next, err := p.client().Scan(ctxT(p.t), cursor, p.prefix+":*", 1000).Result()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		keys = append(keys, page...)
+		if cursor = next; cursor == 0 {
+			return keys
+		}
+	}
+}
+
+// wipe does to the test's keys what FLUSHALL does to all.
+func (p *place) wipe() {
+	for _, k := range p.keys() {
+		if err := p.client().Del(context.Background(), k).Err(); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// ctxT ends after a time in which everything here must have happened.
+func ctxT(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually waits until ok returns true.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("did not happen: %s", what)
+}
+
+func must[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
