@@ -111,7 +111,7 @@ func DefaultGatewayConfig() GatewayConfig {
 		Session: session.DefaultConfig(), Stream: stream.DefaultConfig(), Kafka: bus.DefaultConfig(),
 		Stop: StopConfig{Timeout: time.Minute},
 	}
-	c.Kafka.Consumer.AckTimeout = 24 * time.Hour
+	c.Kafka.Consumer.AckTimeout = time.Hour
 	return c
 }
 
@@ -137,8 +137,8 @@ func (c *GatewayConfig) check() error {
 	if c.Stop.Timeout <= c.Gateway.DrainWindow {
 		errs = append(errs, errors.New("stop.timeout: must be longer than gateway.drain_window"))
 	}
-	if c.Kafka.Consumer.AckTimeout < time.Hour {
-		errs = append(errs, errors.New("kafka.consumer.ack_timeout: must be at least 1h: a Redis that is away must not make dead letters of pushes"))
+	if c.Kafka.Consumer.AckTimeout < 10*time.Minute {
+		errs = append(errs, errors.New("kafka.consumer.ack_timeout: must be at least 10m: a Redis that is away must not make dead letters of pushes"))
 	}
 	if c.Mesh.MaxForwardBytes < c.Transport.MaxPayload {
 		errs = append(errs, errors.New("mesh.max_forward_bytes: must not be below transport.max_payload"))

@@ -2,14 +2,16 @@ package app
 
 import (
 	"errors"
+	"os"
+	"strings"
 	"time"
 
 	"sluice/pkg/api"
 	"sluice/pkg/replica"
 )
 
-// DevConfig is the configuration of ws-dev. What the two services need of the
-// outside runs in the process: their addresses are filled in.
+// DevConfig is the configuration of ws-dev itself. Its two services have
+// theirs, with defaults for a machine with nothing installed.
 type DevConfig struct {
 	// DataDir keeps Kafka's records and the SQL database over restarts. Default
 	// empty: a folder that is removed at the end.
@@ -17,54 +19,76 @@ type DevConfig struct {
 	// ClientDir holds the official browser client, socket.io.min.js, which the
 	// example page loads. Default: where npm ci puts it in a checkout.
 	ClientDir string `toml:"client_dir"`
-	// Gateway is what ws-gateway would have in its file.
+	// GatewayFile is read over the defaults of the gateway, in the form of
+	// ws-gateway.toml. Default none. What ws-dev runs itself is set by ws-dev.
+	GatewayFile string `toml:"gateway_file"`
+	// APIFile is read over the defaults of the API, in the form of ws-api.toml.
+	// Default none.
+	APIFile string `toml:"api_file"`
+}
+
+// DefaultDevConfig returns the defaults of ws-dev.
+func DefaultDevConfig() DevConfig {
+	return DevConfig{ClientDir: "pkg/docs/page/node_modules/socket.io-client/dist"}
+}
+
+// devServices is the configuration of both services in one process.
+type devServices struct {
+	// Gateway: its logger, trace and governor serve the whole process.
 	Gateway GatewayConfig `toml:"gateway"`
-	// API is what ws-api would have in its file.
-	API APIConfig `toml:"api"`
+	API     APIConfig     `toml:"api"`
 }
 
 // The secrets of ws-dev are no secrets: it listens on loopback only.
 const (
 	devMeshToken = "development-mesh-token"
 	devDocsToken = "development-docs-token"
-	devEmbedded  = "embedded" // stands for addresses that are known later
+	devLater     = "embedded:1" // stands for addresses that are known later
 )
 
-// DefaultDevConfig returns the defaults of ws-dev.
-func DefaultDevConfig() DevConfig {
-	c := DevConfig{
-		ClientDir: "pkg/docs/page/node_modules/socket.io-client/dist",
-		Gateway:   DefaultGatewayConfig(), API: DefaultAPIConfig(),
-	}
-	c.Gateway.Name, c.API.Name = "dev-gateway", "dev-api"
-	c.Gateway.Auth.Anonymous = true
-	c.Gateway.Gateway.DrainWindow, c.Gateway.Stop.Timeout = 0, 20*time.Second
-	c.Gateway.Mesh.Token, c.API.Mesh.Token = devMeshToken, devMeshToken
-	c.API.API.Components = []api.ComponentConfig{{
+// loadDev reads the files of both services over defaults for development. The
+// environment's names begin with the service: SLUICE_GATEWAY_EDGE_LISTEN.
+func loadDev(cfg DevConfig) (devServices, error) {
+	s := devServices{Gateway: DefaultGatewayConfig(), API: DefaultAPIConfig()}
+	s.Gateway.Name, s.API.Name = "dev-gateway", "dev-api"
+	s.Gateway.Auth.Anonymous = true
+	s.Gateway.Gateway.DrainWindow, s.Gateway.Stop.Timeout = 0, 20*time.Second
+	s.Gateway.Mesh.Token, s.API.Mesh.Token = devMeshToken, devMeshToken
+	s.API.API.Components = []api.ComponentConfig{{
 		Name: "docs", Tokens: []string{devDocsToken}, Methods: []string{"*"}, Documents: []string{"*"},
 		Events: []string{"docs:*"}, Namespaces: []string{"/"}, Presence: true,
 	}}
-	c.embed(devEmbedded, devEmbedded, []string{devEmbedded})
-	return c
+	s.embed(devLater, devLater, []string{devLater})
+	env := func(service string) func(string) (string, bool) {
+		return func(name string) (string, bool) {
+			return os.LookupEnv(envPrefix + service + "_" + strings.TrimPrefix(name, envPrefix))
+		}
+	}
+	err := errors.Join(
+		Load(cfg.GatewayFile, env("GATEWAY"), &s.Gateway),
+		Load(cfg.APIFile, env("API"), &s.API),
+	)
+	if err == nil && s.docsToken() == "" {
+		err = errors.New(`config: api.component: one named "docs" with a token is needed, for the example`)
+	}
+	return s, err
 }
 
 // embed points both services at the services in the process.
-func (c *DevConfig) embed(dsn, redis string, kafka []string) {
-	for _, reg := range []*replica.Config{&c.Gateway.Registry, &c.API.Registry} {
-		reg.Driver, reg.DSN = "sqlite", dsn
+func (s *devServices) embed(dsn, redis string, kafka []string) {
+	for _, reg := range []*replica.Config{&s.Gateway.Registry, &s.API.Registry} {
+		reg.Driver, reg.DSN = replica.DriverSQLite, dsn
 	}
-	c.Gateway.Redis.Addr, c.API.Redis.Addr = redis, redis
-	c.Gateway.Kafka.Brokers, c.API.Kafka.Brokers = kafka, kafka
-	c.Gateway.Redis.AllowEviction, c.API.Redis.AllowEviction = true, true
+	s.Gateway.Redis.Addr, s.API.Redis.Addr = redis, redis
+	s.Gateway.Kafka.Brokers, s.API.Kafka.Brokers = kafka, kafka
+	s.Gateway.Redis.AllowEviction, s.API.Redis.AllowEviction = true, true
 }
 
-// Validate reports everything that is wrong with the sections and between them.
-func (c *DevConfig) Validate() error {
-	errs := []error{sections(c)}
-	for _, component := range c.API.API.Components {
-		if component.Name == "docs" && len(component.Tokens) > 0 {
-			return errors.Join(errs...)
+func (s *devServices) docsToken() string {
+	for _, c := range s.API.API.Components {
+		if c.Name == "docs" && len(c.Tokens) > 0 {
+			return c.Tokens[0]
 		}
 	}
-	return errors.Join(append(errs, errors.New(`api.api.component: one named "docs" with a token is needed, for the example`))...)
+	return ""
 }

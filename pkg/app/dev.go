@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -20,9 +21,9 @@ func Dev(args []string) int {
 	cfg := DefaultDevConfig()
 	fs := flag.NewFlagSet("ws-dev", flag.ContinueOnError)
 	o := options{}
-	fs.StringVar(&cfg.DataDir, "data", cfg.DataDir, "`folder` that keeps Kafka's records and the SQL database over restarts")
-	fs.StringVar(&cfg.ClientDir, "client", cfg.ClientDir, "`folder` of the browser client that the page loads")
-	fs.StringVar(&cfg.Gateway.Edge.Listen, "listen", cfg.Gateway.Edge.Listen, "`address` for clients and the page")
+	data := fs.String("data", "", "`folder` that keeps Kafka's records and the SQL database over restarts")
+	client := fs.String("client", "", "`folder` of the browser client that the page loads")
+	listen := fs.String("listen", "", "`address` for clients and the page")
 	if code := o.parse(fs, args); code != nil {
 		return *code
 	}
@@ -30,14 +31,21 @@ func Dev(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if o.check {
-		return printEffective(os.Stdout, &cfg)
+	cfg.DataDir, cfg.ClientDir = cmp.Or(*data, cfg.DataDir), cmp.Or(*client, cfg.ClientDir)
+	services, err := loadDev(cfg)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	return liveEmbedded(cfg)
+	services.Gateway.Edge.Listen = cmp.Or(*listen, services.Gateway.Edge.Listen)
+	if o.check {
+		return max(printEffective(os.Stdout, &cfg), printEffective(os.Stdout, &services))
+	}
+	return liveEmbedded(cfg, services)
 }
 
 // liveEmbedded starts the services that the programs need, and runs them.
-func liveEmbedded(cfg DevConfig) int {
+func liveEmbedded(cfg DevConfig, s devServices) int {
 	services, err := embedded.Start(embedded.Options{Dir: cfg.DataDir})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -48,35 +56,35 @@ func liveEmbedded(cfg DevConfig) int {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	cfg.embed(services.DSN, services.Redis, services.Kafka)
-	return live(&cfg, func(log *elog.Component) (*service, error) {
-		p, err := newDevProgram(cfg, log)
+	s.embed(services.DSN, services.Redis, services.Kafka)
+	return live("gateway.", &s, func(log *elog.Component) (*service, error) {
+		p, err := newDevProgram(cfg, s, log)
 		if err != nil {
 			return nil, err
 		}
-		return newService("ws-dev", p, cfg.Gateway.Stop.Timeout+cfg.API.Stop.Timeout, log), nil
+		return newService("ws-dev", p, s.Gateway.Stop.Timeout+s.API.Stop.Timeout, log), nil
 	})
 }
 
 // devProgram is both services, the example component and its page.
 type devProgram struct {
-	cfg     DevConfig
+	cfg     devServices
 	log     *elog.Component
 	gateway *gatewayProgram
 	api     *apiProgram
 	example *stage
 }
 
-func newDevProgram(cfg DevConfig, log *elog.Component) (*devProgram, error) {
-	p := &devProgram{cfg: cfg, log: log, api: newAPIProgram("api.", cfg.API, log)}
+func newDevProgram(cfg DevConfig, s devServices, log *elog.Component) (*devProgram, error) {
+	p := &devProgram{cfg: s, log: log, api: newAPIProgram("api.", s.API, log)}
 	var err error
-	if p.gateway, err = newGatewayProgram("gateway.", cfg.Gateway, log); err != nil {
+	if p.gateway, err = newGatewayProgram("gateway.", s.Gateway, log); err != nil {
 		return nil, err
 	}
 	p.api.governed = true // the gateway's governor shows the metrics of both
 	p.gateway.wrap = func(gateway http.Handler) http.Handler {
 		mux := http.NewServeMux()
-		mux.Handle(cfg.Gateway.Transport.Path, gateway)
+		mux.Handle(s.Gateway.Transport.Path, gateway)
 		mux.Handle("/", docs.Page(cfg.ClientDir))
 		return mux
 	}
@@ -93,19 +101,10 @@ func (p *devProgram) up(ctx context.Context, failed chan<- error) error {
 		return err
 	}
 	p.example.run("example component", func(ctx context.Context) error {
-		return docs.Run(ctx, docs.Options{Address: p.cfg.API.Server.GRPC.Address(), Token: p.docsToken(), Log: p.log})
+		return docs.Run(ctx, docs.Options{Address: p.cfg.API.Server.GRPC.Address(), Token: p.cfg.docsToken(), Log: p.log})
 	})
 	p.greet(time.Since(start))
 	return nil
-}
-
-func (p *devProgram) docsToken() string {
-	for _, c := range p.cfg.API.API.Components {
-		if c.Name == docs.Component {
-			return c.Tokens[0]
-		}
-	}
-	return "" // validated to be there
 }
 
 func (p *devProgram) down(ctx context.Context) {
@@ -134,5 +133,5 @@ Open the page in two windows, then push a comment to its document:
 
 Ctrl-C ends it.
 `, after.Round(time.Millisecond), p.cfg.Gateway.Edge.Listen, api,
-		p.cfg.Gateway.Server.Governor.Host, p.cfg.Gateway.Server.Governor.Port, p.docsToken(), api)
+		p.cfg.Gateway.Server.Governor.Host, p.cfg.Gateway.Server.Governor.Port, p.cfg.docsToken(), api)
 }

@@ -103,7 +103,7 @@ func serve(name string, args []string, cfg any, build func(*elog.Component) (*se
 	if o.check {
 		return printEffective(os.Stdout, cfg)
 	}
-	return live(cfg, build)
+	return live("", cfg, build)
 }
 
 func printEffective(to io.Writer, cfg any) int {
@@ -116,15 +116,17 @@ func printEffective(to io.Writer, cfg any) int {
 	return 0
 }
 
-// live hands the configuration to EGO and runs the service in it.
-func live(cfg any, build func(*elog.Component) (*service, error)) int {
+// live hands the configuration to EGO and runs the service in it. EGO takes its
+// loggers and tracing from the sections behind prefix.
+func live(prefix string, cfg any, build func(*elog.Component) (*service, error)) int {
 	if err := publish(cfg); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	// EGO kills nothing when its stop timeout is over, it only stops waiting:
 	// ours, which cuts what is left, has to be the shorter one.
-	e := ego.New(ego.WithDisableFlagConfig(true), ego.WithArguments(nil), ego.WithDisableBanner(true), ego.WithStopTimeout(time.Hour))
+	e := ego.New(ego.WithConfigPrefix(prefix), ego.WithDisableFlagConfig(true), ego.WithArguments(nil),
+		ego.WithDisableBanner(true), ego.WithStopTimeout(time.Hour))
 	s, err := build(elog.DefaultLogger)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -45,7 +45,7 @@ func newWorld(t *testing.T, change func(*Config, *transport.Config)) *world {
 	t.Helper()
 	w := &world{t: t, index: map[id.Socket]session.Client{}, started: make(chan struct{})}
 	cfg, wire := DefaultConfig(), transport.DefaultConfig()
-	cfg.DrainWindow = 0
+	cfg.DrainWindow, wire.FlushTimeout = 0, 200*time.Millisecond
 	if change != nil {
 		change(&cfg, &wire)
 	}
