@@ -1,0 +1,5 @@
+package transport
+
+import "crypto/tls"
+
+var insecure = &tls.Config{InsecureSkipVerify: true}
