@@ -27,6 +27,8 @@ var fullPush = Push{
 	LatestKey: "cursor:7", Multi: true, Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", SentAt: 1_700_000_000_000,
 }
 
+var smallUp = Up{Event: "e", Args: []byte("[]"), Attachments: [][]byte{{1}}, HasAck: true, Docs: []id.Doc{"d"}, Replica: 300}
+
 func encodeUp(t testing.TB, u Up) []byte {
 	t.Helper()
 	b, err := u.Append([]byte("before"))
@@ -210,8 +212,8 @@ func TestBodiesAreEncodedWithoutAllocating(t *testing.T) {
 // FuzzDecodeBody looks for panics, and for bodies that change when they are written
 // again.
 func FuzzDecodeBody(f *testing.F) {
-	f.Add(encodeUp(f, fullUp))
-	f.Add(encodePush(f, fullPush))
+	f.Add(encodeUp(f, smallUp)) // long seeds make the fuzzer crawl
+	f.Add(encodePush(f, Push{Mid: 1, Target: id.AllTarget(), Event: "e", Except: []id.Socket{1}, Locales: []string{"de"}, SentAt: -1}))
 	f.Add([]byte{0x81, 0xa1, 'x', 0xc7, 1, 2, 3})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if u, err := DecodeUp(b); err == nil {
@@ -233,19 +235,20 @@ func FuzzDecodeBody(f *testing.F) {
 
 // FuzzSkip compares what is skipped with what a library skips.
 func FuzzSkip(f *testing.F) {
-	f.Add(encodeUp(f, fullUp))
+	f.Add(encodeUp(f, smallUp))
 	f.Add([]byte{0xc7, 3, 1, 1, 2, 3})
 	f.Add([]byte{0x92, 0xcb, 1, 2, 3, 4, 5, 6, 7, 8, 0xc0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := reader{b: b}
 		r.skip()
-		lib := bytes.NewReader(b)
-		err := msgpack.NewDecoder(lib).Skip()
-		if r.err == nil && err == nil && len(r.b) != lib.Len() {
-			t.Errorf("skipped all but %d bytes, the library all but %d", len(r.b), lib.Len())
+		if r.err != nil {
+			return // the library would allocate what a broken value claims
 		}
-		if r.err == nil && err != nil {
+		lib := bytes.NewReader(b)
+		if err := msgpack.NewDecoder(lib).Skip(); err != nil {
 			t.Errorf("skipped what the library does not: %v", err)
+		} else if len(r.b) != lib.Len() {
+			t.Errorf("skipped all but %d bytes, the library all but %d", len(r.b), lib.Len())
 		}
 	})
 }
