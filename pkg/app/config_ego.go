@@ -31,8 +31,8 @@ type GRPCConfig struct {
 	// it is not host and port: behind address translation, or when listening on
 	// every interface. Default empty.
 	Advertise string `toml:"advertise"`
-	// SlowLogThreshold is the time above which EGO logs a call as slow. Default
-	// 500ms. Zero logs none.
+	// SlowLogThreshold is the time above which EGO logs a call as slow. Defaults
+	// 500ms (API) and zero, which logs none (mesh: forwarded polls hang).
 	SlowLogThreshold time.Duration `toml:"slowLogThreshold"`
 	// EnableAccessInterceptor makes EGO log every call. Default false.
 	EnableAccessInterceptor bool `toml:"enableAccessInterceptor"`

@@ -68,7 +68,7 @@ func connectAll(t *testing.T, f *fleet, url string, up *upEvents) []person {
 	})
 	f.wait(30*time.Second, "upgrades over the balancer", func() bool {
 		for i := 1; i < sockets; i += 8 {
-			if people[i].upgradedTo != "websocket" {
+			if people[i].transport != "websocket" {
 				return false
 			}
 		}
@@ -190,7 +190,7 @@ func calls(t *testing.T, f *fleet, c *component.Client, people []person) {
 			}
 			var word string
 			var n int
-			if err := results[0].Bind(&word, &n); err != nil || word != "got" || n != i {
+			if err := results[0].Payload.Bind(&word, &n); err != nil || word != "got" || n != i {
 				t.Errorf("call %s: answered %q %d, %v", p.id, word, n, err)
 			}
 		})
@@ -270,7 +270,7 @@ func lookUps(t *testing.T, c *component.Client, people []person) {
 		}
 		eventually(t, 15*time.Second, "members of "+doc, func() bool {
 			got := 0
-			for s, err := range c.Sockets(ctx, component.OfDocument(doc), false) {
+			for s, err := range c.Sockets(ctx, component.List{Of: component.Of{Document: doc}}) {
 				if err != nil {
 					t.Fatal(err)
 				}

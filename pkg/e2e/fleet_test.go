@@ -28,16 +28,15 @@ type fleet struct {
 
 // client is what one stock client has seen. Guarded by fleet.mu.
 type client struct {
-	id         string
-	sid        string
-	transport  string
-	connected  bool
-	connects   int
-	reasons    []string
-	refused    []string
-	events     []event
-	acks       map[int][]any
-	upgradedTo string
+	id        string
+	sid       string
+	transport string
+	connected bool
+	connects  int
+	reasons   []string
+	refused   []string
+	events    []event
+	acks      map[int][]any
 }
 
 type event struct {
@@ -112,7 +111,7 @@ func (c *client) take(r report) {
 		c.connected, c.sid, c.transport = true, r.Sid, r.Transport
 		c.connects++
 	case "upgrade":
-		c.upgradedTo = r.Transport
+		c.transport = r.Transport
 	case "disconnect":
 		c.connected = false
 		c.reasons = append(c.reasons, r.Reason)
