@@ -112,11 +112,16 @@ func (c *client) until(what string, ok func() bool) {
 // wants waits until exactly these messages have come.
 func (c *client) wants(texts ...string) {
 	c.w.t.Helper()
-	c.until(fmt.Sprintf("messages %q", texts), func() bool { return len(c.got) >= len(texts) })
+	c.until(fmt.Sprintf("%d messages", len(texts)), func() bool { return len(c.got) >= len(texts) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if fmt.Sprint(c.got) != fmt.Sprint(texts) {
-		c.w.t.Fatalf("got %q, want %q", c.got, texts)
+	if len(c.got) != len(texts) {
+		c.w.t.Fatalf("got %d messages, want %d", len(c.got), len(texts))
+	}
+	for i, want := range texts {
+		if c.got[i] != want {
+			c.w.t.Fatalf("message %d is %.100q, want %.100q", i, c.got[i], want)
+		}
 	}
 }
 
@@ -379,7 +384,8 @@ func (w *world) tryDial(query string, headers ...string) (*peer, *http.Response,
 	for i := 0; i < len(headers); i += 2 {
 		h.Add(headers[i], headers[i+1])
 	}
-	d := websocket.Dialer{HandshakeTimeout: patience, TLSClientConfig: insecure}
+	// A large buffer, as the library's client sends a fragment for each full one.
+	d := websocket.Dialer{HandshakeTimeout: patience, TLSClientConfig: insecure, WriteBufferSize: 1 << 20}
 	conn, resp, err := d.Dial("ws"+strings.TrimPrefix(w.url, "http")+query, h)
 	if err != nil {
 		return nil, resp, err
@@ -416,7 +422,7 @@ func (p *peer) wants(texts ...string) {
 	p.t.Helper()
 	for _, want := range texts {
 		if got := p.read(); got != want {
-			p.t.Fatalf("read %q, want %q", got, want)
+			p.t.Fatalf("read %.200q, want %.200q", got, want)
 		}
 	}
 }
