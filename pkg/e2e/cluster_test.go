@@ -173,6 +173,7 @@ const gatewayTOML = `
 [transport]
 ping_interval = "2s"
 ping_timeout = "4s"
+flush_timeout = "1s"
 
 [gateway]
 drain_window = "2s"

@@ -86,6 +86,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, r := range []dropReason{dropClosed, dropSlow, dropEncode, dropDecode, dropQueue, dropSuperseded, dropLate, dropOwed} {
 		m.byReason[r] = m.dropped.WithLabelValues(string(r))
 	}
+	// Shown from the start, so that a rate can be taken of the first one.
+	for _, r := range []string{"accepted", refuseNamespace.label, refuseNamespaces.label, refuseAuth.label, refuseIdentity.label, refuseCredentials.label} {
+		m.connects.WithLabelValues(r)
+	}
+	for _, kind := range []string{"durable", "ephemeral"} {
+		m.pushes.WithLabelValues(kind)
+	}
 	return m
 }
 
