@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
 	"sluice/pkg/id"
 )
 
@@ -237,6 +240,16 @@ func (p *place) nothingBut(t testing.TB, want ...string) {
 		}
 		return slices.Equal(got, want)
 	})
+}
+
+// counterOf reads a counter.
+func counterOf(t testing.TB, c prometheus.Counter) float64 {
+	t.Helper()
+	var m dto.Metric
+	if err := c.Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m.GetCounter().GetValue()
 }
 
 var errNotNow = errors.New("not now")

@@ -26,8 +26,9 @@ const (
 func record(args []any, c *Client, version int64) []any {
 	args = append(args, fieldUser, string(c.User), fieldReplica, int(c.Replica), fieldBoot, c.Boot,
 		fieldAuth, c.AuthType, fieldVersion, c.ClientVersion, fieldLocale, c.Locale, fieldSince, c.Since.UnixMilli())
-	for _, d := range c.Docs {
-		args = append(args, fieldDoc+string(d), version)
+	for n, d := range c.Docs {
+		// Their order is kept, and none is above the version.
+		args = append(args, fieldDoc+string(d), version-int64(len(c.Docs)-1-n))
 	}
 	return args
 }

@@ -69,6 +69,8 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 	defer cancel()
 	v := w.i.version()
 	now := w.i.now().UnixMicro()
+	// A socket that is held is never so old that it looks forgotten.
+	oldest := now - w.i.cfg.TTL.Microseconds()/2
 	p := w.i.pipe()
 	w.written, w.touched = w.written[:0], w.touched[:0]
 	w.own = append(w.own[:0], "zadd", w.set, "gt")
@@ -80,7 +82,7 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 			continue
 		}
 		c.Socket, c.Replica, c.Boot = s, w.self.Replica, w.self.Boot
-		seen := min(c.Seen.UnixMicro(), now)
+		seen := min(max(c.Seen.UnixMicro(), oldest), now)
 		turn := sc.turn(mix(uint64(s)))
 		key := ""
 		if turn {

@@ -1,0 +1,120 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gotomicro/ego-component/eredis"
+
+	"sluice/pkg/id"
+)
+
+func TestRefreshKeepsEntriesAliveAndTheirTimesCurrent(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		// Without the refresh everything would be gone after half a second.
+		h := p.open(Node{1, "b"}, func(c *Config) {
+			c.LeaseTTL, c.SweepGrace, c.TTL, c.RefreshEvery = 450*time.Millisecond, time.Second, 500*time.Millisecond, 20*time.Millisecond
+		})
+		var all []id.Socket
+		for n := range 20 {
+			all = append(all, h.connect(id.User(fmt.Sprint("u", n%4)), "d", "e").Socket)
+		}
+		for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if got := ofDoc(t, h.i, "e"); !same(got, all...) {
+				t.Fatalf("members %v", got)
+			}
+			if got := ofUser(t, h.i, "u1"); len(got) != 5 {
+				t.Fatalf("of the user: %v", got)
+			}
+			if got := must[[]Client](t)(h.i.GetMany(ctxT(t), all)); len(got) != len(all) {
+				t.Fatalf("%d records", len(got))
+			}
+		}
+		now := time.Now().Add(time.Hour) // ahead of this clock: what is written is capped
+		h.mu.Lock()
+		c := h.sockets[all[0]]
+		c.Seen = now
+		h.sockets[all[0]] = c
+		h.mu.Unlock()
+		start := time.Now()
+		eventually(t, "the new time is in Redis", func() bool {
+			got, err := h.i.Get(ctxT(t), all[0])
+			return err == nil && !got.Seen.Before(start)
+		})
+		if got := must[Client](t)(h.i.Get(ctxT(t), all[0])); got.Seen.After(time.Now()) {
+			t.Errorf("seen in the future: %v", got.Seen)
+		}
+	})
+}
+
+// Each kind of entry, lost one by one, comes back, with a life.
+func TestRefreshBringsBackWhatWasLost(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		h := p.open(Node{1, "b"}, func(c *Config) { c.TTL, c.RefreshEvery = 2*time.Second, 50*time.Millisecond })
+		c := h.connect("u", "d")
+		for _, key := range []string{"client:" + c.Socket.String(), "user:clients:u", "guid:clients:d", "guid:nodes:d", "node:clients:1:b", "nodes"} {
+			key = p.prefix + ":" + key
+			if n := must[int64](t)(p.client().Del(ctxT(t), key).Result()); n != 1 {
+				t.Fatalf("no key %s", key)
+			}
+			eventually(t, key+" comes back", func() bool {
+				return must[time.Duration](t)(p.client().PTTL(ctxT(t), key).Result()) > 0
+			})
+		}
+		eventually(t, "the record is whole", func() bool {
+			got, err := h.i.Get(ctxT(t), c.Socket)
+			return err == nil && got.User == "u" && slices.Equal(got.Docs, []id.Doc{"d"})
+		})
+	})
+}
+
+// What a change of unknown outcome, or an older state of Redis, can leave: a
+// socket that is not here, and a membership that has ended.
+func TestRefreshRemovesWhatIsNotTrue(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		h := p.open(Node{1, "b"}, func(c *Config) { c.TTL, c.RefreshEvery = 1500*time.Millisecond, 50*time.Millisecond })
+		c := h.connect("u", "d")
+		other := p.index() // writes without looking at what is true
+		ghost := Client{Socket: newSocket(1), User: "ghost", Docs: []id.Doc{"d", "g"}, Replica: 1, Boot: "b", Seen: time.Now()}
+		if err := other.Add(ctxT(t), ghost); err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Join(ctxT(t), c.Socket, "left"); err != nil {
+			t.Fatal(err)
+		}
+		p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:1", p.prefix+":node:clients:1:b", p.prefix+":client:"+c.Socket.String(),
+			p.prefix+":user:clients:u", p.prefix+":guid:clients:d", p.prefix+":guid:nodes:d")
+		if got := ofDoc(t, h.i, "d"); !same(got, c.Socket) {
+			t.Errorf("members %v", got)
+		}
+		if got := must[Client](t)(h.i.Get(ctxT(t), c.Socket)); !slices.Equal(got.Docs, []id.Doc{"d"}) {
+			t.Errorf("documents %v", got.Docs)
+		}
+	})
+}
+
+func TestRefreshWritesADocumentWithOneCommand(t *testing.T) {
+	p := embedded(t, eredis.WithStub())
+	h := p.open(Node{1, "b"}, func(c *Config) { c.Batch, c.RefreshEvery = 100, time.Minute; c.TTL = time.Hour })
+	for range 50 {
+		h.hold("", "hot")
+	}
+	w := newWriter(h.i, h.i.self.Load())
+	all := held(h.i.self.Load())
+	if err := w.write(ctxT(t), all, everything); err != nil {
+		t.Fatal(err)
+	}
+	before := p.mini.CommandCount()
+	if err := w.write(ctxT(t), all, scope{turns: 1 << 30, cycle: 1}); err != nil {
+		t.Fatal(err)
+	}
+	// The document, the own set and its life; a few beats of the lease besides.
+	if n := p.mini.CommandCount() - before; n > 40 {
+		t.Errorf("%d commands for 50 members of one document", n)
+	}
+	if n := must[int](t)(h.i.CountDoc(ctxT(t), "hot")); n != 50 {
+		t.Errorf("%d members", n)
+	}
+}

@@ -1,0 +1,115 @@
+package session
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gotomicro/ego-component/eredis"
+
+	"sluice/pkg/id"
+)
+
+func TestSweepReportsEachSocketOnceAndLeavesNothing(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		few := func(c *Config) { c.SweepWorkers = 3 }
+		dying := p.open(Node{1, "b1"}, few)
+		survivors := []*hall{p.open(Node{2, "b2"}, few), p.open(Node{3, "b3"}, few)}
+		want := make(map[id.Socket]Client)
+		for n := range 40 {
+			c := dying.connect(id.User(fmt.Sprint("u", n%5)), id.Doc(fmt.Sprint("d", n%3)), "all")
+			want[c.Socket] = c
+		}
+		kept := survivors[0].connect("u0", "all")
+		dying.kill()
+		eventually(t, "all are reported", func() bool {
+			return len(survivors[0].reported())+len(survivors[1].reported()) >= len(want)
+		})
+		keys := []string{":nodes", ":node:2", ":node:3", ":client:" + kept.Socket.String(), ":user:clients:u0", ":guid:clients:all",
+			":guid:nodes:all", ":node:clients:2:b2"}
+		for n := range keys {
+			keys[n] = p.prefix + keys[n]
+		}
+		p.nothingBut(t, keys...)
+		for _, h := range survivors {
+			for _, got := range h.reported() {
+				c, ok := want[got.Socket]
+				if !ok {
+					t.Errorf("reported twice, or not its socket: %+v", got)
+					continue
+				}
+				delete(want, got.Socket)
+				if got.User != c.User || !slices.Equal(got.Docs, c.Docs) || got.Replica != 1 || got.Boot != "b1" || got.AuthType != "web" || got.Seen.IsZero() {
+					t.Errorf("reported %+v, want %+v", got, c)
+				}
+			}
+		}
+		if len(want) != 0 {
+			t.Errorf("not reported: %v", want)
+		}
+		if got := ofDoc(t, survivors[0].i, "all"); !same(got, kept.Socket) {
+			t.Errorf("members %v", got)
+		}
+	})
+}
+
+func TestSweepKeepsWhatCouldNotBeReported(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		survivor := p.open(Node{2, "b2"}, func(c *Config) { c.SweepWorkers = 2 })
+		dying := p.open(Node{1, "b1"})
+		stuck := dying.connect("stuck", "d")
+		survivor.mu.Lock()
+		survivor.refuse = func(c Client) error {
+			if c.Socket == stuck.Socket {
+				return errNotNow
+			}
+			return nil
+		}
+		survivor.mu.Unlock()
+		for range 20 {
+			dying.connect("u", "d")
+		}
+		dying.kill()
+		eventually(t, "the others are reported", func() bool { return len(survivor.reported()) == 20 })
+		if n := must[int64](t)(p.client().ZCard(ctxT(t), p.prefix+":user:clients:stuck").Result()); n != 1 {
+			t.Fatalf("the entry of what was not reported is gone")
+		}
+		survivor.mu.Lock()
+		survivor.refuse = nil
+		survivor.mu.Unlock()
+		eventually(t, "the last is reported", func() bool { return len(survivor.reported()) == 21 })
+		p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:2")
+		if got := survivor.reported(); got[20].Socket != stuck.Socket {
+			t.Errorf("reported %+v", got[20])
+		}
+	})
+}
+
+func TestSweepReportsSocketsWhoseRecordsAreGone(t *testing.T) {
+	p := embedded(t, eredis.WithStub())
+	dying, survivor := p.open(Node{1, "b1"}), p.open(Node{2, "b2"})
+	c := dying.connect("u", "d")
+	dying.kill()
+	p.mini.Del("ws:client:" + c.Socket.String())
+	eventually(t, "it is reported", func() bool { return len(survivor.reported()) == 1 })
+	if got := survivor.reported()[0]; got.Socket != c.Socket || got.Replica != 1 || got.Boot != "b1" || got.User != "" {
+		t.Errorf("reported %+v", got)
+	}
+	eventually(t, "the node is forgotten", func() bool { ok, _ := p.mini.ZMembers("ws:nodes"); return len(ok) == 1 })
+}
+
+// A dead replica's own set outlives the records, so that nothing is forgotten
+// silently.
+func TestOwnSetLivesLongest(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		h := p.open(Node{1, "b"}, func(c *Config) { c.RefreshEvery = 6 * time.Second })
+		c := h.connect("u", "d")
+		time.Sleep(3 * h.i.cfg.RenewEvery)
+		set := must[time.Duration](t)(p.client().PTTL(ctxT(t), p.prefix+":node:clients:1:b").Result())
+		record := must[time.Duration](t)(p.client().PTTL(ctxT(t), p.prefix+":client:"+c.Socket.String()).Result())
+		if set <= record {
+			t.Errorf("the set lives for %v, a record for %v", set, record)
+		}
+	})
+}
