@@ -182,12 +182,12 @@ func (c *Consumer) observe() {
 
 // consumerMetrics are the collectors of one topic and group.
 type consumerMetrics struct {
-	lag, inFlight                                                prometheus.Gauge
-	delay                                                        prometheus.Observer
-	acked, buried, lost                                          prometheus.Counter
-	rebalances                                                   prometheus.Counter
-	joinErrors, fetchErrors, commitErrors, deadErrors, lagErrors prometheus.Counter
-	redelivered, dead                                            func(cause) prometheus.Counter
+	lag, inFlight                                                             prometheus.Gauge
+	delay                                                                     prometheus.Observer
+	acked, buried, lost                                                       prometheus.Counter
+	rebalances                                                                prometheus.Counter
+	joinErrors, fetchErrors, commitErrors, deadErrors, lagErrors, aheadErrors prometheus.Counter
+	redelivered, dead                                                         func(cause) prometheus.Counter
 }
 
 func (m *Metrics) consumer(topic, group string) *consumerMetrics {
@@ -206,6 +206,7 @@ func (m *Metrics) consumer(topic, group string) *consumerMetrics {
 		commitErrors: step("commit"),
 		deadErrors:   step("dead_letter"),
 		lagErrors:    step("lag"),
+		aheadErrors:  step("ahead"),
 		redelivered: func(c cause) prometheus.Counter {
 			return m.redelivered.WithLabelValues(topic, group, string(c))
 		},

@@ -190,9 +190,7 @@ func (g *generation) askEnds(ctx context.Context) {
 	}
 	for _, end := range res.Topics[g.c.topic] {
 		if p := byID[end.Partition]; p != nil && end.Error == nil {
-			p.mu.Lock()
-			p.highWater = max(p.highWater, end.LastOffset)
-			p.mu.Unlock()
+			p.sawEnd(end.LastOffset)
 		}
 	}
 }

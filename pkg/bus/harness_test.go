@@ -48,6 +48,7 @@ func testConfig(brokers ...string) Config {
 	c.UpTopic, c.DownTopic = unique+"up", unique+"down"
 	c.Partitions = 4
 	c.Producer.Lanes = 4
+	c.Producer.Linger = time.Millisecond
 	c.Consumer.CommitInterval = 20 * time.Millisecond
 	c.Consumer.Handover = 500 * time.Millisecond
 	c.Consumer.SessionTimeout = 6 * time.Second

@@ -83,7 +83,7 @@ func (m *Metrics) consumerMetrics() {
 		Name: "sluice_bus_rebalances_total", Help: "Assignments of partitions to this member.",
 	}, labels)
 	m.errors = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sluice_bus_consumer_errors_total", Help: "Failed steps of the consumer: join, fetch, commit, dead_letter, lag.",
+		Name: "sluice_bus_consumer_errors_total", Help: "Failed steps of the consumer: join, fetch, commit, dead_letter, lag, ahead.",
 	}, append(labels, "step"))
 }
 

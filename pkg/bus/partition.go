@@ -256,6 +256,21 @@ func (p *partition) lag() int64 {
 	return max(p.highWater-p.upto, 0)
 }
 
+// sawEnd takes note of the offset after the last record.
+func (p *partition) sawEnd(end int64) {
+	p.mu.Lock()
+	ahead := p.highWater == 0 && p.upto > end
+	p.highWater = max(p.highWater, end)
+	upto := p.upto
+	p.mu.Unlock()
+	if ahead {
+		// The log was cut or made anew. kafka-go waits until it has grown that far.
+		p.g.c.m.aheadErrors.Inc()
+		p.g.c.log.Error("the group has committed more than the partition holds: records up to there are skipped",
+			elog.Int("partition", p.id), elog.Int64("committed", upto), elog.Int64("end", end))
+	}
+}
+
 // end makes everything that comes later count for nothing, and returns how many records
 // were not settled.
 func (p *partition) end() (open int) {
