@@ -63,7 +63,7 @@ func (a *acceptance) reserve(ctx context.Context, p *push) error {
 	}
 	r, err := a.s.deps.Keys.Reserve(ctx, a.comp.name, a.key, p.digest(), a.mid)
 	if err != nil {
-		return dependency(ctx, "idempotency keys", err)
+		return dependency(ctx, "store of idempotency keys", err)
 	}
 	switch r.State {
 	case stream.Conflict:
@@ -88,7 +88,7 @@ func (a *acceptance) enqueue(ctx context.Context, msg bus.Push, targets []id.Tar
 		}
 		if err := a.hand(ctx, rec); err != nil {
 			if i == 0 && ctx.Err() == nil && !errors.Is(err, bus.ErrTooLarge) {
-				return &DependencyError{Name: "kafka producer", Cause: err} // nothing was taken
+				return &DependencyError{Name: "producer", Cause: err} // nothing was taken
 			}
 			return fmt.Errorf("record %d of %d: %w", i+1, len(targets), err)
 		}

@@ -46,6 +46,8 @@ func (e *InvalidError) Error() string {
 // Is makes errors.Is(err, ErrInvalid) true.
 func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
+func (e *InvalidError) public() string { return e.Error() }
+
 func (e *InvalidError) details() []protoadapt.MessageV1 {
 	d := &errdetails.BadRequest{}
 	for _, v := range e.Violations {

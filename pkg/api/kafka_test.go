@@ -157,9 +157,14 @@ func clientEvent(mid id.Message, socket id.Socket, event string, change ...func(
 func newRedis(t testing.TB) (*miniredis.Miniredis, *eredis.Component) {
 	t.Helper()
 	mini := miniredis.RunT(t)
+	return mini, newClient(t, mini)
+}
+
+func newClient(t testing.TB, mini *miniredis.Miniredis) *eredis.Component {
+	t.Helper()
 	c := eredis.DefaultContainer().Build(eredis.WithStub(), eredis.WithAddr(mini.Addr()))
 	t.Cleanup(func() { _ = c.Stub().Close() })
-	return mini, c
+	return c
 }
 
 // withKeys gives the world idempotency keys in a Redis.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"sluice/pkg/bus"
@@ -152,4 +153,14 @@ func (g *fakeGateway) taken() []bus.Push {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Clone(g.delivered)
+}
+
+func (g *fakeGateway) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.delivered = nil
+}
+
+func sortPushes(pushes []bus.Push) {
+	slices.SortFunc(pushes, func(a, b bus.Push) int { return strings.Compare(a.Target.String(), b.Target.String()) })
 }

@@ -44,13 +44,13 @@ var (
 )
 
 // statuses is the one table from errors to gRPC codes; the first row that matches
-// counts, and what matches none is INTERNAL. Callers see the error's own text only
-// where told is empty and the error is public; causes go to the log.
+// counts, and what matches none is INTERNAL. Callers see what tell says; causes go to
+// the log.
 var statuses = []struct {
 	err    error
 	code   codes.Code
 	reason string // bounded label of the refusal's metric
-	told   string // "" tells the text of the matched error
+	told   string // "": see tell
 }{
 	{ErrInvalid, codes.InvalidArgument, "invalid", ""},
 	{ErrUnauthenticated, codes.Unauthenticated, "unauthenticated", ""},
@@ -68,6 +68,9 @@ var statuses = []struct {
 	{context.DeadlineExceeded, codes.DeadlineExceeded, "deadline", "the deadline has passed"},
 	{context.Canceled, codes.Canceled, "canceled", "the caller has gone"},
 }
+
+// public is an error whose own text may be told.
+type public interface{ public() string }
 
 // detailed is an error with google.rpc details.
 type detailed interface{ details() []protoadapt.MessageV1 }
@@ -90,22 +93,34 @@ func statusOf(err error) (st *status.Status, reason string) {
 		if !errors.Is(err, row.err) {
 			continue
 		}
-		told := row.told
-		if told == "" {
-			told = row.err.Error()
-		}
-		var d detailed
-		if errors.As(err, &d) {
-			if row.told == "" {
-				told = d.(error).Error()
-			}
-			if st, err := status.New(row.code, told).WithDetails(d.details()...); err == nil {
-				return st, row.reason
-			}
-		}
-		return status.New(row.code, told), row.reason
+		return withDetails(status.New(row.code, tell(row.told, row.err, err)), err), row.reason
 	}
 	return status.New(codes.Internal, "internal error"), "internal"
+}
+
+// tell picks the text for the caller: the row's, or the error's own where it is
+// public, or that of the row's error.
+func tell(told string, rowErr, err error) string {
+	var p public
+	switch {
+	case told != "":
+		return told
+	case errors.As(err, &p):
+		return p.public()
+	default:
+		return rowErr.Error()
+	}
+}
+
+func withDetails(st *status.Status, err error) *status.Status {
+	var d detailed
+	if !errors.As(err, &d) {
+		return st
+	}
+	if more, err := st.WithDetails(d.details()...); err == nil {
+		return more
+	}
+	return st
 }
 
 // QuotaError says which of the component's quotas is used up and when to come back.
@@ -119,6 +134,8 @@ func (e *QuotaError) Error() string {
 	return fmt.Sprintf("the component's quota of %s is used up, come back in %s", e.Quota, e.After.Round(time.Millisecond))
 }
 
+func (e *QuotaError) public() string { return e.Error() }
+
 // Is makes errors.Is(err, ErrQuota) true.
 func (e *QuotaError) Is(target error) bool { return target == ErrQuota }
 
@@ -130,12 +147,14 @@ func (e *QuotaError) details() []protoadapt.MessageV1 {
 // log and is not unwrapped, so that a deadline of the dependency's own is not taken
 // for the caller's.
 type DependencyError struct {
-	Name  string // "session index", "idempotency keys"
+	Name  string // "session index", "store of idempotency keys", "producer"
 	Cause error
 }
 
 // Error tells the name and the cause.
 func (e *DependencyError) Error() string { return e.Name + ": " + e.Cause.Error() }
+
+func (e *DependencyError) public() string { return "the " + e.Name + " is away" }
 
 // Is makes errors.Is(err, ErrDependency) true.
 func (e *DependencyError) Is(target error) bool { return target == ErrDependency }
