@@ -178,6 +178,10 @@ flush_timeout = "1s"
 [gateway]
 drain_window = "2s"
 
+[gateway.address] # all clients come from one
+max_sessions = 0
+new_per_second = 0
+
 [stop]
 timeout = "25s"
 

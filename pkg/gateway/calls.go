@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 
 	"sluice/pkg/bus"
@@ -83,7 +84,7 @@ func (s *shard) forget(to ref, ack uint64) {
 // One that nobody waits for came late, or was never asked for: it is counted.
 func (c *Connection) handleAck(p socketio.Packet, attachments [][]byte) error {
 	if !p.HasID {
-		return errProtocol
+		return nil // as the reference does
 	}
 	s := c.shard
 	s.mu.Lock()
@@ -92,6 +93,9 @@ func (c *Connection) handleAck(p socketio.Packet, attachments [][]byte) error {
 	s.mu.Unlock()
 	if answer == nil {
 		c.gw.m.strayAcks.Inc()
+		if c.stray++; c.stray > c.gw.cfg.MaxStrayAcks {
+			return fmt.Errorf("%w: acknowledgements that nobody asked for", errProtocol)
+		}
 		return nil
 	}
 	kept := make([][]byte, len(attachments))

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,6 +14,9 @@ type Config struct {
 	// Namespaces that clients may connect to. Default ["/"]. Others are refused
 	// with "Invalid namespace".
 	Namespaces []string `toml:"namespaces"`
+	// Refuse are namespaces that nobody may connect to, each with its own answer:
+	// one that was closed says where to go instead, and tests need one.
+	Refuse []RefuseConfig `toml:"refuse"`
 	// ConnectTimeout is how long a client may take to connect to a namespace.
 	// Default 10s. Lower it when idle handshakes are a burden.
 	ConnectTimeout time.Duration `toml:"connect_timeout"`
@@ -24,6 +29,14 @@ type Config struct {
 	MaxDocuments int `toml:"max_documents"`
 	// MaxNamespaces that one client may be connected to. Default 4.
 	MaxNamespaces int `toml:"max_namespaces"`
+	// MaxUserSockets that one user may have on this gateway. Default 32; zero
+	// means no limit.
+	MaxUserSockets int `toml:"max_user_sockets"`
+	// MaxStrayAcks is how many acknowledgements that nobody asked for a client may
+	// send before it is closed. Default 100: a few come late in any network.
+	MaxStrayAcks int `toml:"max_stray_acks"`
+	// Address bounds what one client address may do.
+	Address AddressConfig `toml:"address"`
 	// MaxCalls that may wait for the acknowledgement of one socket. Default 64.
 	MaxCalls int `toml:"max_calls"`
 	// Shards of connections, each with its own lock and worker. Zero means one
@@ -39,11 +52,23 @@ type Config struct {
 	DrainWindow time.Duration `toml:"drain_window"`
 }
 
+// RefuseConfig is one [[gateway.refuse]] entry.
+type RefuseConfig struct {
+	// Namespace that is refused, whatever its client shows.
+	Namespace string `toml:"namespace"`
+	// Message that the client's connect_error carries. Must not be empty.
+	Message string `toml:"message"`
+	// Data is JSON for the error's data field. Default none. Clients of Socket.IO
+	// 2 get the data instead of the message.
+	Data string `toml:"data"`
+}
+
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
 		Namespaces: []string{mainSpace}, ConnectTimeout: 10 * time.Second, AuthTimeout: 3 * time.Second,
-		IndexTimeout: 500 * time.Millisecond, MaxDocuments: 64, MaxNamespaces: 4, MaxCalls: 64,
+		IndexTimeout: 500 * time.Millisecond, MaxDocuments: 64, MaxNamespaces: 4, MaxCalls: 64, MaxUserSockets: 32, MaxStrayAcks: 100,
+		Address:    AddressConfig{MaxSessions: 500, NewPerSecond: 20, Burst: 100},
 		ShardQueue: 1024, RelayBatch: 256, DrainWindow: 30 * time.Second,
 	}
 }
@@ -56,8 +81,22 @@ func (c *Config) Validate() error {
 		bad("namespaces: at least one is needed")
 	}
 	for _, ns := range c.Namespaces {
-		if !strings.HasPrefix(ns, "/") || strings.ContainsAny(ns, ",?") {
+		if !validNamespace(ns) {
 			bad("namespaces: %q must begin with / and hold neither , nor ?", ns)
+		}
+	}
+	for i, r := range c.Refuse {
+		if !validNamespace(r.Namespace) {
+			bad("refuse[%d].namespace: must begin with / and hold neither , nor ?", i)
+		}
+		if slices.Contains(c.Namespaces, r.Namespace) {
+			bad("refuse[%d].namespace: is one of namespaces", i)
+		}
+		if r.Message == "" {
+			bad("refuse[%d].message: must not be empty", i)
+		}
+		if r.Data != "" && !json.Valid([]byte(r.Data)) {
+			bad("refuse[%d].data: must be JSON", i)
 		}
 	}
 	for key, d := range map[string]time.Duration{
@@ -68,12 +107,18 @@ func (c *Config) Validate() error {
 		}
 	}
 	for key, n := range map[string]int{
-		"max_documents": c.MaxDocuments, "max_namespaces": c.MaxNamespaces, "max_calls": c.MaxCalls,
+		"max_documents": c.MaxDocuments, "max_namespaces": c.MaxNamespaces, "max_calls": c.MaxCalls, "max_stray_acks": c.MaxStrayAcks,
 		"shard_queue": c.ShardQueue, "relay_batch": c.RelayBatch,
 	} {
 		if n < 1 {
 			bad("%s: must be at least 1", key)
 		}
+	}
+	if c.MaxUserSockets < 0 || c.Address.MaxSessions < 0 || c.Address.NewPerSecond < 0 {
+		bad("max_user_sockets, address.max_sessions, address.new_per_second: must not be negative")
+	}
+	if c.Address.NewPerSecond > 0 && c.Address.Burst < 1 {
+		bad("address.burst: must be at least 1")
 	}
 	if c.Shards < 0 || c.Shards > 1024 {
 		bad("shards: must be between 0 and 1024")
@@ -83,3 +128,5 @@ func (c *Config) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+func validNamespace(ns string) bool { return strings.HasPrefix(ns, "/") && !strings.ContainsAny(ns, ",?") }

@@ -31,6 +31,8 @@ func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver
 	if s.Protocol() == 3 {
 		c.form = formRev4
 	}
+	c.addr = hostOf(s.RemoteAddr())
+	g.admission.opened(c.addr)
 	g.connecting.watch(c)
 	if c.form == formRev4 {
 		c.greet()
@@ -48,17 +50,20 @@ func (c *Connection) greet() {
 
 // handleConnect admits the client to a namespace, or tells it why not.
 func (c *Connection) handleConnect(p socketio.Packet) error {
-	ns, query := p.Namespace, c.query
-	if c.form == formRev4 {
-		if ns == mainSpace && c.inSpace(mainSpace) {
-			return nil // these clients confirm what they were told unasked
-		}
-		ns, query = namespaceCredentials(ns, query)
+	if c.form != formRev4 {
+		return c.connectTo(p.Namespace, p.Data, c.query)
 	}
-	return c.connectTo(ns, p.Data, query)
+	if p.Namespace == mainSpace && c.inSpace(mainSpace) {
+		return nil // these clients confirm what they were told unasked
+	}
+	payload, query := namespaceCredentials(p.Query, c.query)
+	return c.connectTo(p.Namespace, payload, query)
 }
 
 func (c *Connection) connectTo(ns string, payload []byte, query *credentials) error {
+	if why, refused := c.gw.configured(ns); refused {
+		return c.refuse(ns, why)
+	}
 	cred, err := parseCredentials(payload, query)
 	switch {
 	case errors.Is(err, errProtocol):
@@ -75,6 +80,9 @@ func (c *Connection) connectTo(ns string, payload []byte, query *credentials) er
 	who, err := c.authenticate(cred)
 	if err != nil {
 		return c.refuse(ns, refuseAuth)
+	}
+	if !c.joined() && c.gw.userFull(who.User) {
+		return c.refuse(ns, refuseUser)
 	}
 	if !c.admit(ns, who) {
 		return c.refuse(ns, refuseIdentity)

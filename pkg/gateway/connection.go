@@ -35,12 +35,14 @@ type Connection struct {
 	session *transport.Session
 	id      id.Socket
 	since   time.Time
+	addr    string
 	query   *credentials // what the handshake's query said; nil after connect
 	origin  string       // traceparent of the handshake, for the Connect event
 
 	// Owned by the receiver: calls of one session never overlap.
-	asm  *socketio.Assembler // nil while no binary event is being received
-	form wireForm            // fixed by the first packet
+	asm   *socketio.Assembler // nil while no binary event is being received
+	stray int                 // acknowledgements that nobody asked for
+	form  wireForm            // fixed by the first packet
 
 	// Guarded by shard.mu.
 	identity auth.Identity
@@ -75,8 +77,8 @@ func PutConn(c *Connection) {
 
 func resetConnection(c *Connection) {
 	c.gw, c.shard, c.session, c.id = nil, nil, nil, 0
-	c.since, c.query, c.origin = time.Time{}, nil, ""
-	c.asm, c.form = nil, formRev5
+	c.since, c.query, c.origin, c.addr = time.Time{}, nil, "", ""
+	c.asm, c.stray, c.form = nil, 0, formRev5
 	c.identity = auth.Identity{}
 	c.member, c.main = false, false
 	c.calls, c.nextCall, c.recent, c.late = nil, 0, nil, nil

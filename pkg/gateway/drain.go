@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"math/rand/v2"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -25,17 +24,6 @@ const (
 
 // Accepting tells whether new sessions are welcome.
 func (g *Gateway) Accepting() bool { return !g.draining.Load() }
-
-// admitRequest refuses new sessions while the gateway leaves.
-func (g *Gateway) admitRequest(*http.Request) *transport.Refusal {
-	if g.Accepting() {
-		return nil
-	}
-	return &transport.Refusal{
-		Status: http.StatusServiceUnavailable, Code: 4, Message: "Forbidden",
-		RetryAfter: drainRetryAfter, Reason: "draining",
-	}
-}
 
 // Refuse stops accepting new sessions; those that are here go on.
 func (g *Gateway) Refuse() { g.draining.Store(true) }

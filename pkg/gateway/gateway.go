@@ -34,6 +34,7 @@ type Gateway struct {
 	transport  *transport.Server
 	shards     []*shard
 	intern     *interner
+	admission  *admission
 	connecting *connectWatch
 	leaver     *leaver
 	spread     *spreader
@@ -49,7 +50,7 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 ) *Gateway {
 	g := &Gateway{
 		cfg: cfg, deps: deps, packetLimits: socketio.DefaultLimits(), log: log, m: m, now: time.Now,
-		forwarded: forwarded, intern: newInterner(), connecting: &connectWatch{timeout: cfg.ConnectTimeout},
+		forwarded: forwarded, intern: newInterner(), admission: newAdmission(cfg.Address, time.Now), connecting: &connectWatch{timeout: cfg.ConnectTimeout},
 	}
 	_, _ = rand.Read(g.traceSeed[:]) // never fails
 	n := cfg.Shards

@@ -25,6 +25,7 @@ type departure struct {
 func (c *Connection) Closed(reason transport.Reason) {
 	g := c.gw
 	gone, was, calls := c.depart(string(reason))
+	g.admission.closed(c.addr)
 	PutConn(c)
 	for _, answer := range calls {
 		answer <- callAnswer{gone: true}

@@ -21,9 +21,24 @@ var (
 	refuseNamespace   = refusal{"namespace", "Invalid namespace", nil}
 	refuseNamespaces  = refusal{"namespaces", "Too many namespaces", nil}
 	refuseAuth        = refusal{"auth", "Not authorized", map[string]any{"code": "unauthorized"}}
+	refuseUser        = refusal{"user_sockets", "Too many connections", map[string]any{"code": "user_sockets"}}
 	refuseIdentity    = refusal{"identity", "Not authorized", map[string]any{"code": "identity"}}
 	refuseCredentials = refusal{"credentials", "Bad credentials", map[string]any{"code": "credentials"}}
 )
+
+// configured returns the refusal of a namespace that the configuration closes.
+func (g *Gateway) configured(ns string) (refusal, bool) {
+	for _, r := range g.cfg.Refuse {
+		if r.Namespace == ns {
+			why := refusal{label: "configured", message: r.Message}
+			if r.Data != "" {
+				why.data = json.RawMessage(r.Data)
+			}
+			return why, true
+		}
+	}
+	return refusal{}, false
+}
 
 // refuse sends a connect error. The connection stays: the client may ask for
 // another namespace until the connect timeout closes it.
@@ -31,7 +46,7 @@ func (c *Connection) refuse(ns string, why refusal) error {
 	c.gw.m.connects.WithLabelValues(why.label).Inc()
 	var data []byte
 	if why.data != nil {
-		data, _ = json.Marshal(why.data) // a map of strings always encodes
+		data, _ = json.Marshal(why.data) // maps of strings and valid JSON always encode
 	}
 	f, err := c.refusalFrame(ns, why.message, data)
 	if err != nil {
@@ -42,6 +57,9 @@ func (c *Connection) refuse(ns string, why refusal) error {
 }
 
 func (c *Connection) refusalFrame(ns, message string, data []byte) (*transport.Frame, error) {
+	if c.form == formRev4 && message == refuseNamespace.message {
+		return transport.NewFrame(socketio.AppendInvalidNamespace(nil, ns)), nil
+	}
 	if c.form != formMsgpack {
 		return transport.NewFrame(socketio.AppendConnectError(nil, ns, message, data, c.revision())), nil
 	}
