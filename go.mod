@@ -2,6 +2,9 @@ module sluice
 
 go 1.26.0
 
+// Some packages of npm bring Go files.
+ignore node_modules
+
 require (
 	filippo.io/edwards25519 v1.1.0 // indirect
 	github.com/BurntSushi/toml v1.1.0 // indirect

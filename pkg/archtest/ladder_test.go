@@ -54,6 +54,8 @@ var ladder = map[string]place{
 	// The example component of ws-dev and its page: written as a component's team
 	// would write it, with the SDK alone.
 	"pkg/docs": {step: 2, may: []string{"pkg/component", "pkg/proto/sluice/v1"}},
+	// The same for the component that the client tests talk to.
+	"pkg/echo": {step: 2, may: []string{"pkg/component", "pkg/proto/sluice/v1"}},
 
 	// The only reader of config and builder of servers.
 	"pkg/app": {step: 3, below: true},
