@@ -72,7 +72,10 @@ func TestCallErrorsAreTyped(t *testing.T) {
 	cfg := testConfig()
 	called := make(chan struct{}, 1)
 	p := start(t, cfg, 1, "boot-b", "", &fake{call: func(ctx context.Context, _ id.Socket, _ []byte) *meshv1.CallResponse {
-		called <- struct{}{}
+		select {
+		case called <- struct{}{}:
+		default:
+		}
 		<-ctx.Done()
 		return nil
 	}})
@@ -89,8 +92,6 @@ func TestCallErrorsAreTyped(t *testing.T) {
 	none.Token = ""
 	mute := dial(t, none, dir)
 
-	short, cancel := context.WithTimeout(timeout(t), 50*time.Millisecond)
-	defer cancel()
 	gone, cancelGone := context.WithCancel(timeout(t))
 	defer cancelGone()
 
@@ -104,8 +105,16 @@ func TestCallErrorsAreTyped(t *testing.T) {
 		{"nobody listens", func() error { _, err := c.Call(timeout(t), 2, req); return err }, ErrUnreachable},
 		{"wrong token", func() error { _, err := stranger.Call(timeout(t), 1, req); return err }, ErrRefused},
 		{"no token", func() error { _, err := mute.Call(timeout(t), 1, req); return err }, ErrRefused},
-		{"deadline", func() error { _, err := c.Call(short, 1, req); <-called; return err }, context.DeadlineExceeded},
+		{"deadline", func() error {
+			short, cancel := context.WithTimeout(timeout(t), 50*time.Millisecond)
+			defer cancel()
+			_, err := c.Call(short, 1, req)
+			return err
+		}, context.DeadlineExceeded},
 		{"cancelled", func() error {
+			for len(called) > 0 {
+				<-called // of the call before
+			}
 			go func() { <-called; cancelGone() }()
 			_, err := c.Call(gone, 1, req)
 			return err

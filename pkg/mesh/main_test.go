@@ -104,7 +104,7 @@ type process struct {
 
 // start runs a process until the test ends, or stop or kill. An empty address
 // means any.
-func start(t *testing.T, cfg Config, r id.Replica, boot, address string, h Handler) *process {
+func start(t testing.TB, cfg Config, r id.Replica, boot, address string, h Handler) *process {
 	t.Helper()
 	if address == "" {
 		address = "127.0.0.1:0"
@@ -174,7 +174,7 @@ func dial(t *testing.T, cfg Config, dir Directory) *Client {
 	return c
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -183,7 +183,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func within(t *testing.T, what string, done <-chan struct{}) {
+func within(t testing.TB, what string, done <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-done:
