@@ -76,7 +76,25 @@ func (s *Server) callAll(ctx context.Context, sockets []id.Socket, msg bus.Push)
 		wg.Go(func() { out.Results[i] = s.callOne(ctx, socket, bodies[i]) })
 	}
 	wg.Wait()
+	s.fit(out)
 	return out, nil
+}
+
+// fit leaves answers out that would make the response larger than gRPC sends: an
+// acked result then has empty args, which no client's answer has.
+func (s *Server) fit(out *sluicev1.CallResponse) {
+	room := s.cfg.Server.answerRoom()
+	for _, r := range out.Results {
+		size := len(r.Args)
+		for _, a := range r.Attachments {
+			size += len(a)
+		}
+		if size > room {
+			r.Args, r.Attachments = "", nil
+			continue
+		}
+		room -= size
+	}
 }
 
 // callOne asks the replica that the socket's id names, and the one that the index

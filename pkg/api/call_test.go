@@ -251,3 +251,32 @@ func TestAnswersGoToTheProcessThatAsked(t *testing.T) {
 		t.Errorf("busy: %v, %v", o, err)
 	}
 }
+
+func TestAnswersThatDoNotFitAreLeftOut(t *testing.T) {
+	h := newHouse(t)
+	one := h.resident(1)
+	one.call = func(context.Context, bus.Push) *meshv1.CallResponse {
+		return &meshv1.CallResponse{Outcome: meshv1.Outcome_OUTCOME_DONE, Args: []byte("[]"), Attachments: [][]byte{make([]byte, 900_000)}}
+	}
+	for i := range 6 {
+		one.connect(sid(1, i+1), "ann")
+	}
+	resp, err := h.client.Call(h.ctx(), &sluicev1.CallRequest{Target: &sluicev1.CallRequest_User{User: "ann"}, Event: &sluicev1.Event{Name: "ask"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, left := 0, 0
+	for _, r := range resp.GetResults() {
+		switch {
+		case r.GetOutcome() != sluicev1.Outcome_OUTCOME_ACKED:
+			t.Errorf("%v", r.GetOutcome())
+		case r.GetArgs() == "[]" && len(r.GetAttachments()) == 1:
+			whole++
+		case r.GetArgs() == "" && len(r.GetAttachments()) == 0:
+			left++
+		}
+	}
+	if whole != 3 || left != 3 {
+		t.Errorf("%d whole, %d left out", whole, left)
+	}
+}

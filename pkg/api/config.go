@@ -108,6 +108,10 @@ type ServerConfig struct {
 	MinPing time.Duration `toml:"min_ping"`
 }
 
+// answerRoom is how many bytes of a response may be what it is about; the rest is for
+// names and framing.
+func (c *ServerConfig) answerRoom() int { return c.MaxMessage / 4 * 3 }
+
 // DefaultConfig returns the settings that the field comments name. It has no
 // components, so it is not valid by itself.
 func DefaultConfig() Config {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"sluice/pkg/id"
@@ -34,8 +35,20 @@ func (s *Server) ListSockets(ctx context.Context, req *sluicev1.ListSocketsReque
 	if err := caller(ctx).mayList(l.of); err != nil {
 		return nil, err
 	}
+	for {
+		out, err := s.page(ctx, l)
+		if err != nil || l.size == 1 || proto.Size(out) <= s.cfg.Server.answerRoom() {
+			return out, err
+		}
+		// Sockets with many documents each: a page that fits is read instead.
+		l.size /= 2
+	}
+}
+
+func (s *Server) page(ctx context.Context, l *list) (*sluicev1.ListSocketsResponse, error) {
 	var seen []session.Seen
 	var next string
+	var err error
 	if l.of.Kind == id.KindDoc {
 		seen, next, err = s.deps.Index.OfDoc(ctx, id.Doc(l.of.Name), l.after, l.size)
 	} else {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"sluice/pkg/id"
 	sluicev1 "sluice/pkg/proto/sluice/v1"
 )
 
@@ -101,5 +102,38 @@ func TestLookUpsSayWhenTheIndexIsAway(t *testing.T) {
 		if status.Code(err) != codes.Unavailable || strings.Contains(err.Error(), "LOADING") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestAPageIsCutWhenItIsTooLargeToSend(t *testing.T) {
+	h := newHouse(t, func(w *world) {
+		w.cfg.Limits.MaxPayload, w.cfg.Limits.MaxPushBytes = 2000, 2000
+		w.cfg.Server.MaxMessage = 4000
+	})
+	one := h.resident(1)
+	var docs []id.Doc
+	for i := range 10 {
+		docs = append(docs, id.Doc("doc-"+strings.Repeat("x", 90)+string(rune('a'+i))))
+	}
+	for i := range 9 {
+		one.connect(sid(1, i+1), "ann", docs...)
+	}
+	seen := 0
+	req := &sluicev1.ListSocketsRequest{Of: &sluicev1.ListSocketsRequest_User{User: "ann"}, Details: true}
+	for pages := 1; ; pages++ {
+		resp, err := h.client.ListSockets(h.ctx(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen += len(resp.GetSockets())
+		if req.PageToken = resp.GetNextPageToken(); req.PageToken == "" {
+			if pages < 4 {
+				t.Errorf("%d pages", pages)
+			}
+			break
+		}
+	}
+	if seen != 9 {
+		t.Errorf("%d sockets", seen)
 	}
 }

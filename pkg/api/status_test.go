@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,18 +30,20 @@ import (
 func TestEveryRowOfTheTable(t *testing.T) {
 	good := pushTo("doc-1", "edit", "[]")
 	reached := map[string]bool{}
+	ok := &failing{outcome: func(int) (error, error) { return nil, nil }}
+	producer := &switched{}
+	producer.set(ok)
 	h := newHouse(t, func(w *world) {
 		weak := docs()
 		weak.Name, weak.Methods, weak.Documents = "weak", []string{"Push", "GetSocket", "ListSockets"}, []string{"weak-"}
 		busy := docs()
 		busy.Name, busy.Quotas = "busy", QuotaConfig{Pushes: 0.5, PushBurst: 1}
 		w.cfg.Components = append(w.cfg.Components, weak, busy)
-		w.deps.Producer = &failing{outcome: func(int) (error, error) { return nil, nil }}
+		w.deps.Producer = producer
 	})
 	one := h.resident(1)
 	a := one.connect(sid(1, 1), "ann")
-	swap := func(p Producer) func() { return func() { h.server.deps.Producer = p } }
-	ok := &failing{outcome: func(int) (error, error) { return nil, nil }}
+	swap := func(p Producer) func() { return func() { producer.set(p) } }
 	for _, tc := range []struct {
 		reason string
 		code   codes.Code
@@ -89,7 +92,7 @@ func TestEveryRowOfTheTable(t *testing.T) {
 			time.AfterFunc(20*time.Millisecond, cancel)
 			return second(h.client.Push(ctx, good))
 		}, ""},
-		{"lease", codes.Unavailable, func() { h.server.deps.Producer = ok; h.ids.Close() },
+		{"lease", codes.Unavailable, func() { producer.set(ok); h.ids.Close() },
 			func() error { return second(h.client.Push(h.ctx(), good)) }, "message ids"},
 		{"dependency", codes.Unavailable, func() { h.mini.SetError("LOADING away") }, func() error {
 			return second(h.client.GetSocket(h.ctx(), &sluicev1.GetSocketRequest{Socket: a.String()}))
@@ -127,6 +130,15 @@ func TestEveryRowOfTheTable(t *testing.T) {
 			t.Errorf("no test for the row of %v", row.err)
 		}
 	}
+}
+
+// switched is a producer that a test replaces while calls are under way.
+type switched struct{ now atomic.Pointer[Producer] }
+
+func (s *switched) set(p Producer) { s.now.Store(&p) }
+
+func (s *switched) Enqueue(rec bus.Record, done func(error)) error {
+	return (*s.now.Load()).Enqueue(rec, done)
 }
 
 func TestDetailsSayWhatToDo(t *testing.T) {

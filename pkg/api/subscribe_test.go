@@ -539,3 +539,25 @@ func TestARemovedComponentLosesItsStreams(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestAComponentThatReadsNothingIsEnded blocks the sender in gRPC's flow control.
+func TestAComponentThatReadsNothingIsEnded(t *testing.T) {
+	k := newKafka(t, 1)
+	w := upWorld(t, k, func(w *world) {
+		w.cfg.Subscribe.AckTimeout, w.cfg.Subscribe.Backoff = 100*time.Millisecond, time.Millisecond
+	})
+	deaf := w.open("docs")
+	deaf.send(&sluicev1.SubscribeRequest{Message: &sluicev1.SubscribeRequest_Start_{Start: &sluicev1.SubscribeRequest_Start{}}})
+	if _, err := deaf.grpc.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", 60_000)
+	for i := range 20 {
+		k.up(clientEvent(id.Message(i+1), id.Socket(i+1), "edit", func(_ *bus.Headers, up *bus.Up) { up.Args = []byte(`["` + large + `"]`) }))
+	}
+	eventually(t, "its end", func() bool { return counted(w.deps.Metrics.refused, "docs", "stalled") == 1 })
+	s := w.subscribe("docs", 0)
+	for range 20 {
+		s.ack(s.next())
+	}
+}
