@@ -44,11 +44,11 @@ var owners = []owner{
 	// The embedded services.
 	{library: "github.com/twmb/franz-go", by: []string{"pkg/embedded"}, tests: true},
 	{library: "github.com/alicebob/miniredis", by: []string{"pkg/embedded"}, tests: true},
-	{library: "github.com/glebarez", by: []string{"pkg/embedded", "pkg/app"}, tests: true},
+	{library: "github.com/glebarez", by: []string{"pkg/replica"}, tests: true}, // one code path for MySQL and SQLite
 
 	// One library a job.
 	{library: "log/slog", by: nil},
-	{library: "log", by: []string{"pkg/app"}}, // net/http wants one for its own complaints
+	{library: "log", by: []string{"pkg/app"}, tests: true}, // net/http wants one for its own complaints
 	{library: "github.com/stretchr/testify", by: nil},
 }
 
