@@ -74,7 +74,7 @@ func (s *Session) close(reason Reason, how manner) {
 		case gently, byClient:
 			l.shut(emptyClose)
 		case harshly:
-			l.kill()
+			l.cut()
 		}
 	}
 	if t != nil && t.link != nil {

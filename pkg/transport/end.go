@@ -1,6 +1,10 @@
 package transport
 
-import "time"
+import (
+	"crypto/tls"
+	"net"
+	"time"
+)
 
 // shut sends a last frame and leaves the connection to the client for a while,
 // so that it takes notice before it is cut.
@@ -53,6 +57,25 @@ func (l *link) kill() {
 		defer l.srv.running.Done()
 		l.conn.Close()
 	}()
+}
+
+// cut is kill for who does not read: what the kernel still holds for it is
+// dropped, too.
+func (l *link) cut() {
+	l.forget()
+	l.kill()
+}
+
+// forget makes closing drop what the kernel holds.
+func (l *link) forget() {
+	switch c := l.conn.(type) {
+	case *net.TCPConn:
+		c.SetLinger(0)
+	case *tls.Conn:
+		if l.wire != nil {
+			l.wire.TCPConn.SetLinger(0)
+		}
+	}
 }
 
 // pending is how many bytes wait.

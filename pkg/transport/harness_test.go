@@ -29,9 +29,12 @@ type world struct {
 	t      *testing.T
 	v      *Server
 	url    string // http://…/socket.io/
+	client *http.Client
+	dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 	ids    atomic.Uint64
 	opened chan *client // in the order of Open
 	ended  chan struct{}
+	stop   func() // ends Run and waits
 }
 
 // client is the Receiver of one session.
@@ -150,14 +153,14 @@ type option struct {
 	cfg    func(*Config)
 	hooks  func(*Hooks)
 	client func(*client)
-	serve  func(*httptest.Server)
+	serve  func(*world, *httptest.Server)
 }
 
 func config(f func(*Config)) option  { return option{cfg: f} }
 func hooks(f func(*Hooks)) option    { return option{hooks: f} }
 func clients(f func(*client)) option { return option{client: f} }
 func overTLSWire() option {
-	return option{serve: func(ts *httptest.Server) {
+	return option{serve: func(_ *world, ts *httptest.Server) {
 		ts.Listener = Listen(ts.Listener)
 		ts.StartTLS()
 	}}
@@ -205,7 +208,7 @@ func newWorld(t *testing.T, options ...option) *world {
 	started := false
 	for _, o := range options {
 		if o.serve != nil {
-			o.serve(ts)
+			o.serve(w, ts)
 			started = true
 		}
 	}
@@ -213,6 +216,8 @@ func newWorld(t *testing.T, options ...option) *world {
 		ts.Start()
 	}
 	w.url = ts.URL + "/socket.io/"
+	tr := &http.Transport{DialContext: w.dialer, TLSClientConfig: insecure}
+	w.client = &http.Client{Transport: tr}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer close(w.ended)
@@ -220,15 +225,18 @@ func newWorld(t *testing.T, options ...option) *world {
 			t.Errorf("Run: %v", err)
 		}
 	}()
-	t.Cleanup(func() {
+	w.stop = func() {
 		cancel()
 		select {
 		case <-w.ended:
 		case <-time.After(2 * patience):
 			t.Error("Run does not end")
 		}
+	}
+	t.Cleanup(func() {
+		w.stop()
+		tr.CloseIdleConnections()
 		ts.Close()
-		http.DefaultClient.CloseIdleConnections()
 		if n := w.v.Len(); n != 0 {
 			t.Errorf("%d sessions left", n)
 		}
@@ -288,7 +296,7 @@ func (w *world) tryAsk(ctx context.Context, method, query, body string, headers 
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := w.client.Do(req)
 	if err != nil {
 		return reply{}, err
 	}
@@ -385,7 +393,7 @@ func (w *world) tryDial(query string, headers ...string) (*peer, *http.Response,
 		h.Add(headers[i], headers[i+1])
 	}
 	// A large buffer, as the library's client sends a fragment for each full one.
-	d := websocket.Dialer{HandshakeTimeout: patience, TLSClientConfig: insecure, WriteBufferSize: 1 << 20}
+	d := websocket.Dialer{HandshakeTimeout: patience, TLSClientConfig: insecure, WriteBufferSize: 1 << 20, NetDialContext: w.dialer}
 	conn, resp, err := d.Dial("ws"+strings.TrimPrefix(w.url, "http")+query, h)
 	if err != nil {
 		return nil, resp, err
@@ -461,7 +469,11 @@ func (p *peer) sayBinary(data ...byte) {
 func (w *world) dialRaw() net.Conn {
 	w.t.Helper()
 	host := strings.TrimSuffix(strings.TrimPrefix(w.url, "http://"), "/socket.io/")
-	conn, err := net.DialTimeout("tcp", host, patience)
+	dial := w.dialer
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: patience}).DialContext
+	}
+	conn, err := dial(context.Background(), "tcp", host)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -86,6 +86,14 @@ func (s *Session) endPollLocked(how manner) (lingers bool) {
 		s.until = s.srv.now() + s.srv.cfg.CloseTimeout.Milliseconds()
 		return true
 	}
-	s.takeLocked(p)
 	return false
+}
+
+// dropPoll drops what nobody will come for any more.
+func (s *Session) dropPoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.poll != nil && !s.state.Polled() {
+		s.takeLocked(s.poll)
+	}
 }

@@ -175,7 +175,7 @@ func TestTooLargePosts(t *testing.T) {
 		w.ask("POST", q, strings.Repeat("4", n)).wants(t, 413, "")
 		// The same without an announced length.
 		req, _ := http.NewRequest("POST", w.url+q, io.MultiReader(strings.NewReader(strings.Repeat("4", n))))
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := w.client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,18 +94,25 @@ func (v *Server) wake(s *Session, due int64) {
 // remove makes a closed session unknown. One that lingers stays known until the
 // client has been told or time is up.
 func (v *Server) remove(s *Session, lingers bool) {
-	h := v.shardOf(s.id)
+	if !v.shardOf(s.id).remove(s, lingers) {
+		s.dropPoll()
+	}
+}
+
+// remove tells whether the session stays.
+func (h *shard) remove(s *Session, lingers bool) (stays bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.sessions[s.id] != s {
-		return
+		return false
 	}
 	if lingers && !h.shut {
 		h.wheel.add(s, s.until)
-		return
+		return true
 	}
 	h.wheel.remove(s)
 	delete(h.sessions, s.id)
+	return false
 }
 
 // turn wakes what is due.

@@ -11,9 +11,6 @@ const noopEvery = 100
 func (s *Session) tick(now int64) {
 	s.mu.Lock()
 	if s.state.Closed() { // it lingered long enough
-		if s.poll != nil {
-			s.takeLocked(s.poll)
-		}
 		s.mu.Unlock()
 		s.srv.remove(s, false)
 		return

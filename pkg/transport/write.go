@@ -247,6 +247,7 @@ func (l *link) stuckLocked(err error) {
 	var e net.Error
 	if !l.dead && errors.As(err, &e) && e.Timeout() {
 		l.mu.Unlock()
+		l.forget()
 		l.s.lost(l, ReasonSlow)
 		l.mu.Lock()
 	}
