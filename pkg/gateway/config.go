@@ -129,4 +129,8 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+func validNamespace(ns string) bool {
+	return strings.HasPrefix(ns, "/") && !strings.ContainsAny(ns, ",?")
+}
+
 func validNamespace(ns string) bool { return strings.HasPrefix(ns, "/") && !strings.ContainsAny(ns, ",?") }

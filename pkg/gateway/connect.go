@@ -12,6 +12,7 @@ import (
 	"sluice/pkg/auth"
 	"sluice/pkg/bus"
 	"sluice/pkg/id"
+	"sluice/pkg/session"
 	"sluice/pkg/socketio"
 	"sluice/pkg/transport"
 )
@@ -43,7 +44,11 @@ func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver
 // greet connects clients of the older generation, which are told that they are
 // connected without asking. What is sent here leaves behind the open packet.
 func (c *Connection) greet() {
-	if err := c.connectTo(mainSpace, nil, c.query); err != nil {
+	cred := credentials{}
+	if c.query != nil {
+		cred = *c.query
+	}
+	if err := c.connectTo(mainSpace, nil, cred, cred.check()); err != nil {
 		c.session.Close(transport.ReasonProtocol)
 	}
 }
@@ -88,9 +93,14 @@ func (c *Connection) connectTo(ns string, payload []byte, query *credentials) er
 		return c.refuse(ns, refuseIdentity)
 	}
 	c.joinGranted(cred.Documents)
-	c.announce(ns, payload)
-	c.gw.m.connects.WithLabelValues("accepted").Inc()
+	client := c.client()
+	// In this order: who can be told to call a socket finds it in the index, and
+	// what a component says to it comes behind the answer. A Redis that is away
+	// delays nobody for long, and the index is rebuilt from here when it is back.
+	c.gw.indexDo("add", func(ctx context.Context) error { return c.gw.deps.Index.Add(ctx, client) })
 	_ = c.send(c.connectedFrame(ns)) // if it left meanwhile, Closed follows
+	c.announce(ns, payload, client)
+	c.gw.m.connects.WithLabelValues("accepted").Inc()
 	return nil
 }
 
@@ -146,13 +156,9 @@ func (c *Connection) joinGranted(names []string) []id.Doc {
 	return docs
 }
 
-// announce writes the index and then tells the components, in this order: a
-// component that hears of a socket can look it up. A Redis that is away delays
-// nobody for long, and the index is rebuilt from here when it is back.
-func (c *Connection) announce(ns string, payload []byte) {
+// announce tells the components.
+func (c *Connection) announce(ns string, payload []byte, client session.Client) {
 	g := c.gw
-	client := c.client()
-	g.indexDo("add", func(ctx context.Context) error { return g.deps.Index.Add(ctx, client) })
 	up := bus.Up{Namespace: ns, Args: connectArgs(payload), Docs: client.Docs, Replica: g.deps.Replica, Boot: g.deps.Boot}
 	if err := g.up(c.id, &client, bus.EventConnect, &up, c.origin, nil); err != nil {
 		g.log.Warn("connect event not taken", elog.String("socket", c.id.String()), elog.FieldErr(err))

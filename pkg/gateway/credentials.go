@@ -69,20 +69,14 @@ func (c *credentials) check() error {
 }
 
 // namespaceCredentials reads a CONNECT of the older generation, which carries
-// its parameters in the namespace: "/custom?token=a".
-func namespaceCredentials(ns string, query *credentials) (string, *credentials) {
-	path, raw, found := strings.Cut(ns, "?")
-	if !found {
-		return ns, query
-	}
-	q, err := url.ParseQuery(raw)
-	if err != nil {
-		return path, query // what cannot be read says nothing
-	}
-	c := credentials{}
+// its parameters in the namespace, "/custom?token=a", over what the handshake's
+// query said. The object is the parameters as JSON, nil without any: what such
+// a client has for an auth payload.
+func namespaceCredentials(raw string, query *credentials) (c credentials, object []byte) {
 	if query != nil {
 		c = *query
 	}
+	q, _ := url.ParseQuery(raw) // what cannot be read says nothing
 	for name, field := range map[string]*string{
 		"token": &c.Token, "authType": &c.AuthType, "clientVersion": &c.ClientVersion, "locale": &c.Locale,
 	} {
@@ -90,5 +84,25 @@ func namespaceCredentials(ns string, query *credentials) (string, *credentials) 
 			*field = v
 		}
 	}
-	return path, &c
+	if docs := q.Get("documents"); docs != "" {
+		c.Documents = strings.Split(docs, ",")
+	}
+	return c, queryObject(q)
+}
+
+// queryObject writes parameters as an object; those that are repeated become
+// lists.
+func queryObject(q url.Values) []byte {
+	if len(q) == 0 {
+		return nil
+	}
+	object := make(map[string]any, len(q))
+	for name, values := range q {
+		object[name] = values
+		if len(values) == 1 {
+			object[name] = values[0]
+		}
+	}
+	b, _ := json.Marshal(object) // strings always encode
+	return b
 }

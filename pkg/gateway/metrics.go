@@ -87,7 +87,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.byReason[r] = m.dropped.WithLabelValues(string(r))
 	}
 	// Shown from the start, so that a rate can be taken of the first one.
-	for _, r := range []string{"accepted", refuseNamespace.label, refuseNamespaces.label, refuseAuth.label, refuseUser.label, refuseIdentity.label, refuseCredentials.label} {
+	for _, r := range []string{"accepted", refusedByConfig, refuseNamespace.label, refuseNamespaces.label, refuseAuth.label, refuseUser.label, refuseIdentity.label, refuseCredentials.label} {
 		m.connects.WithLabelValues(r)
 	}
 	for _, kind := range []string{"durable", "ephemeral"} {

@@ -40,6 +40,23 @@ func (g *Gateway) configured(ns string) (refusal, bool) {
 	return refusal{}, false
 }
 
+// closed returns the refusal of a namespace that the configuration closes.
+func (g *Gateway) closed(ns string) (refusal, bool) {
+	for _, r := range g.cfg.Refuse {
+		if r.Namespace == ns {
+			why := refusal{label: refusedByConfig, message: r.Message}
+			if r.Data != "" {
+				why.data = json.RawMessage(r.Data)
+			}
+			return why, true
+		}
+	}
+	return refusal{}, false
+}
+
+// refusedByConfig is the label of namespaces that the configuration closes.
+const refusedByConfig = "configured"
+
 // refuse sends a connect error. The connection stays: the client may ask for
 // another namespace until the connect timeout closes it.
 func (c *Connection) refuse(ns string, why refusal) error {
