@@ -132,5 +132,3 @@ func (c *Config) Validate() error {
 func validNamespace(ns string) bool {
 	return strings.HasPrefix(ns, "/") && !strings.ContainsAny(ns, ",?")
 }
-
-func validNamespace(ns string) bool { return strings.HasPrefix(ns, "/") && !strings.ContainsAny(ns, ",?") }

@@ -56,24 +56,26 @@ func (c *Connection) greet() {
 // handleConnect admits the client to a namespace, or tells it why not.
 func (c *Connection) handleConnect(p socketio.Packet) error {
 	if c.form != formRev4 {
-		return c.connectTo(p.Namespace, p.Data, c.query)
+		cred, err := parseCredentials(p.Data, c.query)
+		return c.connectTo(p.Namespace, p.Data, cred, err)
 	}
 	if p.Namespace == mainSpace && c.inSpace(mainSpace) {
 		return nil // these clients confirm what they were told unasked
 	}
-	payload, query := namespaceCredentials(p.Query, c.query)
-	return c.connectTo(p.Namespace, payload, query)
+	cred, payload := namespaceCredentials(p.Query, c.query)
+	return c.connectTo(p.Namespace, payload, cred, cred.check())
 }
 
-func (c *Connection) connectTo(ns string, payload []byte, query *credentials) error {
-	if why, refused := c.gw.configured(ns); refused {
-		return c.refuse(ns, why)
-	}
-	cred, err := parseCredentials(payload, query)
+// connectTo admits to a namespace with credentials, and what was wrong with
+// them. payload is what the components are told.
+func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wrong error) error {
+	closed, isClosed := c.gw.closed(ns)
 	switch {
-	case errors.Is(err, errProtocol):
-		return err
-	case err != nil:
+	case errors.Is(wrong, errProtocol):
+		return wrong
+	case isClosed:
+		return c.refuse(ns, closed)
+	case wrong != nil:
 		return c.refuse(ns, refuseCredentials)
 	case c.inSpace(ns):
 		return fmt.Errorf("%w: CONNECT twice", errProtocol)

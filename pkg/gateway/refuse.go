@@ -26,20 +26,6 @@ var (
 	refuseCredentials = refusal{"credentials", "Bad credentials", map[string]any{"code": "credentials"}}
 )
 
-// configured returns the refusal of a namespace that the configuration closes.
-func (g *Gateway) configured(ns string) (refusal, bool) {
-	for _, r := range g.cfg.Refuse {
-		if r.Namespace == ns {
-			why := refusal{label: "configured", message: r.Message}
-			if r.Data != "" {
-				why.data = json.RawMessage(r.Data)
-			}
-			return why, true
-		}
-	}
-	return refusal{}, false
-}
-
 // closed returns the refusal of a namespace that the configuration closes.
 func (g *Gateway) closed(ns string) (refusal, bool) {
 	for _, r := range g.cfg.Refuse {
