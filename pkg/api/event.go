@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -82,22 +83,29 @@ func (c *checker) args(field, attachmentsField, text string, attachments [][]byt
 	return []byte(text)
 }
 
-// text checks a name, key or reason: its length in bytes, and that nothing in it
-// can break a log line or a key.
+// text checks a name, key or reason.
 func (c *checker) text(field, s string, low, high int) bool {
+	wrong := readText(s, low, high)
+	if wrong != "" {
+		c.refuse(field, wrong)
+	}
+	return wrong == ""
+}
+
+// readText tells what is wrong with a text: its length in bytes, or that something in
+// it can break a log line or a key.
+func readText(s string, low, high int) string {
 	switch {
 	case len(s) < low && s == "":
-		c.refuse(field, "must not be empty")
+		return "must not be empty"
 	case len(s) < low || len(s) > high:
-		c.refuse(field, "must have %d to %d bytes", low, high)
+		return fmt.Sprintf("must have %d to %d bytes", low, high)
 	case !utf8.ValidString(s):
-		c.refuse(field, "must be valid UTF-8")
+		return "must be valid UTF-8"
 	case strings.ContainsFunc(s, unicode.IsControl):
-		c.refuse(field, "must not have control characters")
-	default:
-		return true
+		return "must not have control characters"
 	}
-	return false
+	return ""
 }
 
 // namespace checks a Socket.IO namespace and returns it, "/" for the empty one. A

@@ -21,9 +21,9 @@ func (l Limits) call(req *sluicev1.CallRequest) (*call, error) {
 	out := &call{}
 	switch req.GetTarget().(type) {
 	case *sluicev1.CallRequest_Socket:
-		out.socket, _ = c.socket("socket", req.GetSocket())
+		out.socket = one(c, "socket", req.GetSocket(), readSocket)
 	case *sluicev1.CallRequest_User:
-		out.user, _ = c.user("user", req.GetUser())
+		out.user = one(c, "user", req.GetUser(), readUser)
 	default:
 		c.refuse("target", "one of socket and user is needed")
 	}
@@ -84,7 +84,7 @@ func (c *checker) selection(out *control, who *sluicev1.Selection) {
 
 func (l Limits) getSocket(req *sluicev1.GetSocketRequest) (id.Socket, error) {
 	c := &checker{limits: l}
-	s, _ := c.socket("socket", req.GetSocket())
+	s := one(c, "socket", req.GetSocket(), readSocket)
 	return s, c.err()
 }
 
@@ -101,9 +101,9 @@ func (l Limits) list(req *sluicev1.ListSocketsRequest) (*list, error) {
 	out := &list{size: int(req.GetPageSize()), details: req.GetDetails()}
 	switch req.GetOf().(type) {
 	case *sluicev1.ListSocketsRequest_User:
-		out.of = c.listUser(req.GetUser())
+		out.of = id.UserTarget(one(c, "user", req.GetUser(), readUser))
 	case *sluicev1.ListSocketsRequest_Document:
-		out.of = c.listDocument(req.GetDocument())
+		out.of = id.DocTarget(one(c, "document", req.GetDocument(), readDocument))
 	default:
 		c.refuse("of", "one of user and document is needed")
 	}
@@ -128,23 +128,13 @@ func (l Limits) count(req *sluicev1.CountSocketsRequest) (id.Target, error) {
 	var of id.Target
 	switch req.GetOf().(type) {
 	case *sluicev1.CountSocketsRequest_User:
-		of = c.listUser(req.GetUser())
+		of = id.UserTarget(one(c, "user", req.GetUser(), readUser))
 	case *sluicev1.CountSocketsRequest_Document:
-		of = c.listDocument(req.GetDocument())
+		of = id.DocTarget(one(c, "document", req.GetDocument(), readDocument))
 	default:
 		c.refuse("of", "one of user and document is needed")
 	}
 	return of, c.err()
-}
-
-func (c *checker) listUser(s string) id.Target {
-	u, _ := c.user("user", s)
-	return id.UserTarget(u)
-}
-
-func (c *checker) listDocument(s string) id.Target {
-	d, _ := c.document("document", s)
-	return id.DocTarget(d)
 }
 
 // reply is a validated ReplyRequest.

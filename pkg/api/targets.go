@@ -39,19 +39,20 @@ func (c *checker) lists(prefix string, sockets, users, documents []string) names
 }
 
 func (c *checker) sockets(field string, list []string) []id.Socket {
-	return each(c, field, list, c.socket)
+	return each(c, field, list, readSocket)
 }
 
 func (c *checker) users(field string, list []string) []id.User {
-	return each(c, field, list, c.user)
+	return each(c, field, list, readUser)
 }
 
 func (c *checker) documents(field string, list []string) []id.Doc {
-	return each(c, field, list, c.document)
+	return each(c, field, list, readDocument)
 }
 
-// each checks the entries of a list with one, and that none is there twice.
-func each[T comparable](c *checker, field string, list []string, one func(field, s string) (T, bool)) []T {
+// each reads the entries of a list, and checks that none is there twice. read returns
+// what is wrong, or "".
+func each[T comparable](c *checker, field string, list []string, read func(s string) (T, string)) []T {
 	if len(list) == 0 {
 		return nil
 	}
@@ -61,12 +62,12 @@ func each[T comparable](c *checker, field string, list []string, one func(field,
 		if c.full() {
 			return nil
 		}
-		v, ok := one(at(field, i), s)
-		if !ok {
-			continue
+		v, wrong := read(s)
+		if _, twice := seen[v]; twice && wrong == "" {
+			wrong = "is named twice"
 		}
-		if _, twice := seen[v]; twice {
-			c.refuse(at(field, i), "is named twice")
+		if wrong != "" {
+			c.refuse(at(field, i), wrong)
 			continue
 		}
 		seen[v] = struct{}{}
@@ -75,28 +76,39 @@ func each[T comparable](c *checker, field string, list []string, one func(field,
 	return out
 }
 
-func (c *checker) socket(field, s string) (id.Socket, bool) {
+// one reads a field that is no list.
+func one[T any](c *checker, field, s string, read func(s string) (T, string)) T {
+	v, wrong := read(s)
+	if wrong != "" {
+		c.refuse(field, wrong)
+	}
+	return v
+}
+
+func readSocket(s string) (id.Socket, string) {
 	v, err := id.ParseSocket(s)
-	if s == "" {
-		c.refuse(field, "must not be empty")
-	} else if err != nil {
-		c.refuse(field, "is not a socket id")
+	switch {
+	case s == "":
+		return 0, "must not be empty"
+	case err != nil:
+		return 0, "is not a socket id"
 	}
-	return v, err == nil
+	return v, ""
 }
 
-func (c *checker) user(field, s string) (id.User, bool) {
-	if id.CheckUser(s) != nil && c.text(field, s, 1, id.MaxName) {
-		c.refuse(field, "is not a user id") // a rule of id that text does not know
-	}
-	return id.User(s), id.CheckUser(s) == nil
-}
+func readUser(s string) (id.User, string) { return id.User(s), readName(s, id.CheckUser(s)) }
 
-func (c *checker) document(field, s string) (id.Doc, bool) {
-	if id.CheckDoc(s) != nil && c.text(field, s, 1, id.MaxName) {
-		c.refuse(field, "is not a document id")
+func readDocument(s string) (id.Doc, string) { return id.Doc(s), readName(s, id.CheckDoc(s)) }
+
+// readName puts id's verdict on a name into words that do not repeat it.
+func readName(s string, err error) string {
+	if err == nil {
+		return ""
 	}
-	return id.Doc(s), id.CheckDoc(s) == nil
+	if wrong := readText(s, 1, id.MaxName); wrong != "" {
+		return wrong
+	}
+	return "is not a valid id" // a rule of id that readText does not know
 }
 
 // duration checks an optional duration of 0 to high.

@@ -137,7 +137,7 @@ func (c *checker) words(field string, list []string) {
 		c.refuse(field, "must have at most %d entries", c.limits.MaxFilter)
 		return
 	}
-	each(c, field, list, func(field, s string) (string, bool) { return s, c.text(field, s, 1, maxFilterText) })
+	each(c, field, list, func(s string) (string, string) { return s, readText(s, 1, maxFilterText) })
 }
 
 // version reads one to five dotted numbers of at most nine digits; ok is false
