@@ -35,7 +35,7 @@ func (s *Session) CloseAfterFlush(reason Reason) {
 	s.mu.Unlock()
 	s.srv.wake(s, until)
 	if l != nil {
-		l.shutWithin(emptyClose, s.srv.cfg.FlushTimeout+s.srv.cfg.CloseTimeout)
+		l.farewell(true)
 	}
 }
 

@@ -19,6 +19,15 @@ func (l *link) shutWithin(frame []byte, d time.Duration) {
 	l.lingerLocked(d)
 }
 
+// farewell is shut for a session that is being closed or fading.
+func (l *link) farewell(fading bool) {
+	d := l.srv.cfg.CloseTimeout
+	if fading {
+		d += l.srv.cfg.FlushTimeout
+	}
+	l.shutWithin(emptyClose, d)
+}
+
 // lingerLocked sets the time that a client has to close its side.
 func (l *link) lingerLocked(d time.Duration) {
 	switch {

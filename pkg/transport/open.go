@@ -134,21 +134,11 @@ func (s *Session) openPacket(upgrade bool) *Frame {
 	return newControl(engineio.Open, h.Append(make([]byte, 0, 160)))
 }
 
-// openPolling answers the handshake with the open packet, and with what has
-// been sent since.
+// openPolling answers the handshake with the open packet alone, which is all that
+// simple clients expect there. What has been sent since is for the first poll.
 func (s *Session) openPolling(w http.ResponseWriter, q *engineio.Query) {
 	rules := &s.srv.rules
-	frames := []*Frame{s.openPacket(rules.Upgrades && rules.WebSocket)}
-	s.mu.Lock()
-	closed := s.state.Closed()
-	if p := s.poll; closed || len(p.queue) > 0 {
-		frames = append(frames, s.takeLocked(p)...)
-	}
-	s.mu.Unlock()
-	if closed {
-		s.srv.remove(s, false)
-	}
-	s.srv.respond(w, q, s.version, frames)
+	s.srv.respond(w, q, s.version, []*Frame{s.openPacket(rules.Upgrades && rules.WebSocket)})
 }
 
 // openWebSocket takes the connection over and returns. The answer to the
@@ -163,14 +153,13 @@ func (s *Session) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	l.push(s.openPacket(false).wire(s.form))
 	s.mu.Lock()
 	s.moveLocked(l)
-	closed := s.state.Closed()
-	ends := closed || s.fading
+	closed, fading := s.state.Closed(), s.fading
 	s.mu.Unlock()
 	if closed {
 		s.srv.remove(s, false)
 	}
-	if ends {
-		l.shut(emptyClose)
+	if closed || fading {
+		l.farewell(!closed)
 	}
 	l.begin()
 	go l.loop()

@@ -36,15 +36,16 @@ func (s *Session) get(w http.ResponseWriter, r *http.Request, q *engineio.Query)
 	}
 	s.mu.Unlock()
 
-	aborted := false
 	if wake != nil {
+		// A deadline for reading the request, which the HTTP server may have
+		// set, must not end the wait.
+		http.NewResponseController(w).SetReadDeadline(time.Time{})
 		select {
 		case <-wake:
 		case <-r.Context().Done():
-			aborted = true
 		}
 	}
-	s.answerPoll(w, q, p, aborted)
+	s.answerPoll(w, q, p, r.Context().Err() != nil)
 }
 
 // answerPoll settles a GET with what there is for it.

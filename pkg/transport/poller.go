@@ -68,7 +68,8 @@ func (s *Session) takeLocked(p *poller) []*Frame {
 }
 
 // endPollLocked ends polling of a session that has just been closed. True means
-// that the client has not been told: the next GET may still come for it.
+// that the client has not been told: the next GET may still come for it. Who did
+// not speak the protocol, or nothing at all, is not waited for.
 func (s *Session) endPollLocked(how manner) (lingers bool) {
 	p := s.poll
 	if p == nil {
@@ -82,7 +83,7 @@ func (s *Session) endPollLocked(how manner) (lingers bool) {
 		s.wakeLocked()
 		return false
 	}
-	if how == gently {
+	if how == gently && s.reason != ReasonParse && s.reason != ReasonPingTimeout {
 		s.until = s.srv.now() + s.srv.cfg.CloseTimeout.Milliseconds()
 		return true
 	}

@@ -52,8 +52,9 @@ func TestPollingConversationV3(t *testing.T) {
 	r := w.ask("GET", "?EIO=3&transport=polling", "")
 	c := w.next()
 	open := `0{"sid":"` + c.s.SID() + `","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`
-	r.wants(t, 200, fmt.Sprintf("%d:%s2:40", len(open), open))
+	r.wants(t, 200, fmt.Sprintf("%d:%s", len(open), open))
 	q := "?EIO=3&transport=polling&sid=" + c.s.SID()
+	w.ask("GET", q, "").wants(t, 200, "2:40")
 	w.ask("POST", q, "6:4hello2:4€3:4😀6:b4AQID").wants(t, 200, "ok")
 	c.wants("hello", "€", "😀", "b010203")
 	w.ask("POST", q, "\x00\x06\xff4hello\x01\x05\xff\x04\x01\x02\x03\x04", "Content-Type", "application/octet-stream").wants(t, 200, "ok")
@@ -164,6 +165,15 @@ func TestNextPollIsToldOfTheEnd(t *testing.T) {
 	if n := len(w.v.shardOf(c.s.id).sessions); n != 0 {
 		t.Errorf("%d sessions left in the shard", n)
 	}
+}
+
+// Without a waiting GET, who does not speak the protocol is not told.
+func TestNextPollOfGarbageFindsNothing(t *testing.T) {
+	w := newWorld(t)
+	q, c := w.poll(4)
+	w.ask("POST", q, "abc").wants(t, 200, "ok")
+	c.wantsClosed(ReasonParse)
+	w.ask("GET", q, "").wants(t, 400, sessionUnknown)
 }
 
 func TestTooLargePosts(t *testing.T) {

@@ -30,6 +30,10 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s, served = v.lookUp(w, r, q.SID, allowed); served {
 			return
 		}
+		if s != nil && s.overdue() {
+			s.close(ReasonPingTimeout, gently)
+			s = nil
+		}
 		if s == nil {
 			code = engineio.SessionUnknown
 		}

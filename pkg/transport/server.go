@@ -102,6 +102,7 @@ func policyOf(cfg *Config) engineio.Policy {
 		Step:      cfg.HeartbeatStep.Milliseconds(),
 		Retry:     cfg.HeartbeatRetry.Milliseconds(),
 		Missed:    cfg.HeartbeatMissed.Milliseconds(),
+		Slack:     wheelTick,
 		GrowAfter: uint8(cfg.HeartbeatGrowAfter),
 	}
 }

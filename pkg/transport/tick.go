@@ -6,6 +6,15 @@ import "sluice/pkg/engineio"
 // over, in milliseconds: the client goes on only when it has none.
 const noopEvery = 100
 
+// overdue tells whether the session is dead and the wheel has not come to it:
+// a client that is late must not be luckier for the coarseness of our clock.
+func (s *Session) overdue() bool {
+	now := s.srv.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.state.Closed() && !s.fading && s.beat.Overdue(&s.srv.policy, s.version, now, s.seen.Load())
+}
+
 // tick is called by the wheel when one of the session's times has come, or
 // earlier. It puts the session on the wheel again.
 func (s *Session) tick(now int64) {

@@ -156,7 +156,7 @@ func (s *Session) switchTo(l *link, t *trial) {
 	fading := s.fading
 	s.mu.Unlock()
 	if fading {
-		l.shut(emptyClose)
+		l.farewell(true)
 	}
 	if mine {
 		l.begin()
