@@ -14,6 +14,9 @@ type Policy struct {
 	Step     int64
 	Retry    int64
 	Missed   int64
+	// Slack is how late Tick may come: a ping that leaves late by up to this counts
+	// from when it was due, so that lateness does not add up.
+	Slack int64
 	// GrowAfter is how many good beats make the interval grow, 0 for an
 	// interval that never changes.
 	GrowAfter uint8
@@ -24,8 +27,8 @@ type Policy struct {
 //
 // Invariant: sent <= last; they differ while a missed ping is being repeated.
 type Heartbeat struct {
-	sent     int64  // when the oldest unanswered ping left
-	last     int64  // when the last ping left, or the session was opened
+	sent     int64  // when the oldest unanswered ping left, less the slack
+	last     int64  // when the last ping left, in the same way, or the session was opened
 	interval uint32 // ms between pings now
 	good     uint8  // beats since the interval changed
 	awaiting bool   // a ping has left and nothing is known to have followed
@@ -69,10 +72,24 @@ func (h *Heartbeat) Tick(p *Policy, v Version, now, seen int64) (b Beat, next in
 		h.missed, h.good, h.interval, h.last = true, 0, uint32(p.Retry), now
 		b = SendPing
 	case !h.awaiting && now >= h.last+int64(h.interval):
-		h.sent, h.last, h.awaiting = now, now, true
+		at := max(h.last+int64(h.interval), now-p.Slack)
+		h.sent, h.last, h.awaiting = at, at, true
 		b = SendPing
 	}
 	return b, h.next(p, now)
+}
+
+// Overdue tells whether the session's time is over, even if Tick, which comes
+// late, has not said so yet.
+func (h *Heartbeat) Overdue(p *Policy, v Version, now, seen int64) bool {
+	switch {
+	case v == V3:
+		return now >= seen+p.Interval+p.Timeout
+	case h.awaiting && seen < h.sent:
+		return now >= h.sent+p.Timeout
+	default:
+		return now >= max(seen, h.last+int64(h.interval))+p.Timeout
+	}
 }
 
 // Interval is the time between pings now, in milliseconds.
