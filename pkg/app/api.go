@@ -35,7 +35,7 @@ func newAPIProgram(key string, cfg APIConfig, log *elog.Component) *apiProgram {
 func (p *apiProgram) up(ctx context.Context, failed chan<- error) error {
 	p.ports, p.base, p.calls = newStage(failed), newStage(failed), newStage(failed)
 	if !p.governed {
-		p.ports.run("governor", newGovernor(p.key+"server.governor", p.health).run)
+		p.ports.run("governor", newGovernor(p.key+"server.governor", p.cfg.Server.Governor, p.health).run)
 	}
 	ids, err := p.connect(ctx, p.cfg.Name, p.cfg.Server.GRPC.Address(), p.cfg.Registry, p.cfg.Redis, p.cfg.Kafka)
 	if err != nil {

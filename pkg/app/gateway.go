@@ -28,6 +28,7 @@ type gatewayProgram struct {
 	cfg      GatewayConfig
 	governed bool                            // somebody else runs the governor of this process
 	wrap     func(http.Handler) http.Handler // serves more than the gateway on the client port; may be nil
+	verify   gateway.Verifier                // instead of the configured one; may be nil
 
 	edge     *edge
 	verifier *auth.Verifier
@@ -57,7 +58,7 @@ func newGatewayProgram(key string, cfg GatewayConfig, log *elog.Component) (*gat
 func (p *gatewayProgram) up(ctx context.Context, failed chan<- error) error {
 	p.ports, p.base, p.sessions = newStage(failed), newStage(failed), newStage(failed)
 	if !p.governed {
-		p.ports.run("governor", newGovernor(p.key+"server.governor", p.health).run)
+		p.ports.run("governor", newGovernor(p.key+"server.governor", p.cfg.Server.Governor, p.health).run)
 	}
 	p.ports.run("client port", p.edge.run)
 	ids, err := p.connect(ctx, p.cfg.Name, p.cfg.Server.Mesh.Address(), p.cfg.Registry, p.cfg.Redis, p.cfg.Kafka)
@@ -72,8 +73,12 @@ func (p *gatewayProgram) open(ids *id.Generator) error {
 	meshMetrics := mesh.NewMetrics(p.reg)
 	caller := mesh.NewClient(p.cfg.Mesh, directory{p.registry}, p.log, meshMetrics)
 	p.index = session.New(p.cfg.Session, p.redis, p.log, session.NewMetrics(p.reg), time.Now)
+	var verify gateway.Verifier = p.verifier
+	if p.verify != nil {
+		verify = p.verify
+	}
 	p.gateway = gateway.New(p.cfg.Gateway, p.cfg.Transport, gateway.Deps{
-		IDs: ids, Verifier: p.verifier, Uplink: p.producer,
+		IDs: ids, Verifier: verify, Uplink: p.producer,
 		Downlink: p.kafka.Consumer(p.cfg.Kafka.DownTopic, relayGroup),
 		Stream:   stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
 		Index:    p.index, Mesh: caller,

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gotomicro/ego/server/egovernor"
@@ -13,11 +15,11 @@ import (
 // configuration or run jobs is closed; health and readiness are added.
 type governor struct {
 	component *egovernor.Component
-	health    *health
+	address   string
 }
 
-func newGovernor(key string, h *health) *governor {
-	g := &governor{component: egovernor.Load(key).Build(), health: h}
+func newGovernor(key string, cfg GovernorConfig, h *health) *governor {
+	g := &governor{component: egovernor.Load(key).Build(), address: net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))}
 	inner := g.component.Server.Handler
 	g.component.Server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -45,7 +47,7 @@ func closedPath(path string) bool {
 
 // run serves until ctx ends.
 func (g *governor) run(ctx context.Context) error {
-	if err := recovered("governor port", g.component.Init); err != nil {
+	if err := openPort("governor port", g.address, g.component.Init); err != nil {
 		return err
 	}
 	failed := make(chan error, 1)
@@ -60,12 +62,20 @@ func (g *governor) run(ctx context.Context) error {
 	}
 }
 
-// recovered turns EGO's panic about a port that is taken into an error.
-func recovered(what string, f func() error) (err error) {
+// openPort has EGO open a port. EGO panics when it cannot, without saying why: so
+// the port is tried before, and a panic becomes an error.
+func openPort(what, address string, open func() error) (err error) {
+	l, err := net.Listen("tcp4", address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := l.Close(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: %v", what, p)
 		}
 	}()
-	return f()
+	return open()
 }

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 type grpcServer struct {
 	component *egrpc.Component
 	name      string
+	address   string
 }
 
 // newGRPCServer builds the server of a config section. The given interceptors
@@ -31,13 +34,13 @@ func newGRPCServer(name, key string, cfg GRPCConfig, h *health, opts []grpc.Serv
 		egrpc.WithUnaryInterceptor(unary...),
 		egrpc.WithStreamInterceptor(stream...),
 	)
-	return &grpcServer{component: component, name: name}
+	return &grpcServer{component: component, name: name, address: net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))}
 }
 
 // run serves until ctx ends. Calls under way have a moment to finish; streams
 // were told to end by their service before.
 func (g *grpcServer) run(ctx context.Context) error {
-	if err := recovered(g.name, g.component.Init); err != nil {
+	if err := openPort(g.name, g.address, g.component.Init); err != nil {
 		return err
 	}
 	failed := make(chan error, 1)
