@@ -1,8 +1,10 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,13 +36,29 @@ func (i *Index) refresh(ctx context.Context, self *local, rebuild <-chan reason)
 	}
 }
 
-// held lists the sockets held now.
+// held lists the sockets held now. Those of the same document follow each other,
+// so that most of a document is written with one command.
 func held(self *local) []id.Socket {
 	var sockets []id.Socket
 	self.truth.Each(func(s id.Socket) bool {
 		sockets = append(sockets, s)
 		return true
 	})
+	type placed struct {
+		doc    uint64
+		socket id.Socket
+	}
+	order := make([]placed, len(sockets))
+	for n, s := range sockets {
+		order[n].socket = s
+		if c, ok := self.truth.Lookup(s); ok && len(c.Docs) > 0 {
+			order[n].doc = hashOf(string(c.Docs[0]))
+		}
+	}
+	slices.SortFunc(order, func(a, b placed) int { return cmp.Compare(a.doc, b.doc) })
+	for n := range order {
+		sockets[n] = order[n].socket
+	}
 	return sockets
 }
 
@@ -137,6 +155,12 @@ func (i *Index) rebuild(ctx context.Context, self *local) (int, error) {
 		if !sleep(ctx, wait/2+rand.N(wait/2)) {
 			return 0, ctx.Err()
 		}
+		// What is too much for a slow Redis to answer in time must become less.
+		var halves [][]id.Socket
+		for _, b := range todo {
+			halves = append(halves, split(b, max(10, (len(b)+1)/2))...)
+		}
+		todo = halves
 	}
 }
 

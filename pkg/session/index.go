@@ -90,7 +90,7 @@ func (i *Index) time(op string) func(error) {
 // are in different slots of a Redis Cluster.
 type pipe struct {
 	redis.Pipeliner
-	ttl int64 // ms
+	ttl any // ms; boxed once for all commands
 }
 
 func (i *Index) pipe() pipe {
@@ -118,7 +118,7 @@ func (p pipe) exec(ctx context.Context) error {
 	return err
 }
 
-func (p pipe) expire(ctx context.Context, key string) { p.Do(ctx, "pexpire", key, p.ttl) }
+func (p pipe) expire(ctx context.Context, key any) { p.Do(ctx, "pexpire", key, p.ttl) }
 
 // enter puts a member into a sorted set, or raises its score, and prolongs the
 // set's life.

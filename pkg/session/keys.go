@@ -1,7 +1,6 @@
 package session
 
 import (
-	"hash/fnv"
 	"strconv"
 	"strings"
 
@@ -54,10 +53,13 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
+// hashOf is FNV-1a, mixed.
 func hashOf(name string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name))
-	return mix(h.Sum64())
+	h := uint64(14695981039346656037)
+	for n := 0; n < len(name); n++ {
+		h = (h ^ uint64(name[n])) * 1099511628211
+	}
+	return mix(h)
 }
 
 // tag is short for a boot. A list's member carries it, so that the sockets of a

@@ -40,7 +40,7 @@ type writer struct {
 // added a member, the list may not have existed.
 type touched struct {
 	added *redis.Cmd
-	key   string
+	key   any    // a string
 	doc   id.Doc // none: it is a user's
 }
 
@@ -82,24 +82,22 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 			continue
 		}
 		c.Socket, c.Replica, c.Boot = s, w.self.Replica, w.self.Boot
-		seen := min(max(c.Seen.UnixMicro(), oldest), now)
+		// Boxed once: these are arguments of several commands.
+		var seen, m any = min(max(c.Seen.UnixMicro(), oldest), now), member(s, w.self.tag)
 		turn := sc.turn(mix(uint64(s)))
-		key := ""
-		if turn {
-			key = w.i.keys.client(s)
-		}
 		switch {
 		case sc.all:
-			p.Do(ctx, record([]any{"hset", key}, &c, v)...)
+			var key any = w.i.keys.client(s)
+			p.Do(ctx, record(append(make([]any, 0, 16+2*len(c.Docs)), "hset", key), &c, v)...)
 			p.expire(ctx, key)
 		case turn:
+			key := w.i.keys.client(s)
 			p.expire(ctx, key)
 			audited = append(audited, p.HGetAll(ctx, key))
 			audit = append(audit, len(w.written))
 		}
-		m := member(s, w.self.tag)
 		if c.User != "" {
-			key := w.i.keys.user(c.User)
+			var key any = w.i.keys.user(c.User)
 			added := p.Do(ctx, "zadd", key, "gt", seen, m)
 			if turn {
 				p.expire(ctx, key)
@@ -150,7 +148,7 @@ func (w *writer) revive(ctx context.Context, v int64) error {
 }
 
 // group adds a member to what is written for a document's sub-key.
-func (w *writer) group(key docPart, seen int64, m string) {
+func (w *writer) group(key docPart, seen, m any) {
 	args := w.docs[key]
 	if args == nil {
 		if n := len(w.free); n > 0 {
@@ -172,7 +170,7 @@ func (w *writer) flush(ctx context.Context, p pipe, sc scope, v int64) {
 	for key, args := range w.docs {
 		added := p.Do(ctx, *args...)
 		used = append(used, args)
-		name := (*args)[1].(string)
+		name := (*args)[1]
 		if !sc.turn(hashOf(string(key.doc))) {
 			w.touched = append(w.touched, touched{added, name, key.doc})
 			continue

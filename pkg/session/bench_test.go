@@ -1,0 +1,155 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gotomicro/ego-component/eredis"
+
+	"sluice/pkg/id"
+)
+
+// benchPlace is the real Redis if there is one, for miniredis says nothing about
+// times.
+func benchPlace(b *testing.B) *place {
+	if os.Getenv("SLUICE_TEST_REAL") != "" {
+		return realPlace(b)
+	}
+	p := embedded(b, eredis.WithStub())
+	p.mini.Server().SetPreHook(nil)
+	p.mini.ClockTTL(false)
+	return p
+}
+
+// crowd is a hall with many sockets: each of its own user, in one of a tenth as
+// many documents, and every tenth in one large document too.
+func (p *place) crowd(i *Index, n int) *hall {
+	h := &hall{t: p.t, node: Node{1, "boot"}, i: i, sockets: make(map[id.Socket]Client, n)}
+	for k := range n {
+		docs := []id.Doc{id.Doc(fmt.Sprint("doc-", k%(n/10)))}
+		if k%10 == 0 {
+			docs = append(docs, "large")
+		}
+		h.hold(id.User(fmt.Sprint("user-", k)), docs...)
+	}
+	return h
+}
+
+func asDefault(c *Config) {
+	prefix := c.Prefix
+	*c = DefaultConfig()
+	c.Prefix = prefix
+}
+
+// cpu returns the time that the process has been computing.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+const crowdSize = 100_000
+
+// BenchmarkRefresh writes the times of 100,000 sockets once, as happens every
+// RefreshEvery, a tenth of them with their keys' lives.
+func BenchmarkRefresh(b *testing.B) {
+	p := benchPlace(b)
+	h := p.crowd(p.index(asDefault), crowdSize)
+	self := &local{Node: h.node, tag: tagOf(h.node.Boot), truth: h}
+	h.i.self.Store(self)
+	if _, err := h.i.rebuild(context.Background(), self); err != nil {
+		b.Fatal(err)
+	}
+	w := newWriter(h.i, self)
+	batches := split(held(self), h.i.cfg.Batch)
+	used, cycle := cpu(), 0
+	b.ReportAllocs()
+	for b.Loop() {
+		cycle++
+		for _, batch := range batches {
+			if err := w.write(context.Background(), batch, scope{turns: 10, cycle: cycle}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64((cpu()-used).Milliseconds())/float64(b.N), "cpu-ms/op")
+}
+
+// BenchmarkRebuild writes everything of 100,000 sockets to an empty Redis.
+func BenchmarkRebuild(b *testing.B) {
+	p := benchPlace(b)
+	h := p.crowd(p.index(asDefault), crowdSize)
+	self := &local{Node: h.node, tag: tagOf(h.node.Boot), truth: h}
+	h.i.self.Store(self)
+	used := cpu()
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		stopped := cpu()
+		p.wipe()
+		used += cpu() - stopped
+		b.StartTimer()
+		if _, err := h.i.rebuild(context.Background(), self); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64((cpu()-used).Milliseconds())/float64(b.N), "cpu-ms/op")
+}
+
+func BenchmarkAddRemove(b *testing.B) {
+	p := benchPlace(b)
+	h := p.crowd(p.index(asDefault), 10)
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			c := h.hold("u", "d1", "d2")
+			if err := h.i.Add(context.Background(), c); err != nil {
+				b.Error(err)
+			}
+			if err := h.i.Remove(context.Background(), h.drop(c.Socket)); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+// BenchmarkLargeDocument looks up a document of 100,000 members, read from Redis
+// and answered from the cache.
+func BenchmarkLargeDocument(b *testing.B) {
+	for name, keep := range map[string]time.Duration{"redis": 0, "cache": 10 * time.Second} {
+		b.Run(name, func(b *testing.B) {
+			p := benchPlace(b)
+			i := p.index(asDefault, func(c *Config) { c.CacheFor = keep })
+			h := p.crowd(i, 10)
+			for range crowdSize {
+				h.hold("", "huge")
+			}
+			self := &local{Node: h.node, tag: tagOf(h.node.Boot), truth: h}
+			i.self.Store(self)
+			if _, err := i.rebuild(context.Background(), self); err != nil {
+				b.Fatal(err)
+			}
+			rebuild := make(chan reason, 1)
+			if err := i.beat(context.Background(), &lease{self: self}, rebuild); err != nil {
+				b.Fatal(err)
+			}
+			runtime.GC()
+			b.ReportAllocs()
+			for b.Loop() {
+				if b.N%1000 == 0 {
+					_ = i.beat(context.Background(), &lease{self: self}, rebuild)
+				}
+				page, _, err := i.OfDoc(context.Background(), "huge", "", 100)
+				if err != nil || len(page) != 100 {
+					b.Fatal(len(page), err)
+				}
+			}
+		})
+	}
+}
