@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -37,19 +38,25 @@ type devServices struct {
 	// Gateway: its logger, trace and governor serve the whole process.
 	Gateway GatewayConfig `toml:"gateway"`
 	API     APIConfig     `toml:"api"`
+
+	component string // the one that runs beside them
 }
 
 // The secrets of ws-dev are no secrets: it listens on loopback only.
 const (
 	devMeshToken = "development-mesh-token"
 	devDocsToken = "development-docs-token"
+	devEchoToken = "development-echo-token"
 	devLater     = "embedded:1" // stands for addresses that are known later
 )
 
 // loadDev reads the files of both services over defaults for development. The
 // environment's names begin with the service: SLUICE_GATEWAY_EDGE_LISTEN.
-func loadDev(cfg DevConfig) (devServices, error) {
-	s := devServices{Gateway: DefaultGatewayConfig(), API: DefaultAPIConfig()}
+func loadDev(cfg DevConfig, component string) (devServices, error) {
+	s := devServices{Gateway: DefaultGatewayConfig(), API: DefaultAPIConfig(), component: component}
+	if component != devDocs && component != devEcho {
+		return s, fmt.Errorf("config: component: there is docs and echo, not %q", component)
+	}
 	s.Gateway.Name, s.API.Name = "dev-gateway", "dev-api"
 	s.Gateway.Auth.Anonymous = true
 	s.Gateway.Gateway.DrainWindow, s.Gateway.Stop.Timeout = 0, 20*time.Second
@@ -58,6 +65,9 @@ func loadDev(cfg DevConfig) (devServices, error) {
 		Name: "docs", Tokens: []string{devDocsToken}, Methods: []string{"*"}, Documents: []string{"*"},
 		Events: []string{"docs:*"}, Namespaces: []string{"/"}, Presence: true,
 	}}
+	if component == devEcho {
+		s.echoDefaults()
+	}
 	s.embed(devLater, devLater, []string{devLater})
 	env := func(service string) func(string) (string, bool) {
 		return func(name string) (string, bool) {
@@ -68,8 +78,8 @@ func loadDev(cfg DevConfig) (devServices, error) {
 		Load(cfg.GatewayFile, env("GATEWAY"), &s.Gateway),
 		Load(cfg.APIFile, env("API"), &s.API),
 	)
-	if err == nil && s.docsToken() == "" {
-		err = errors.New(`config: api.component: one named "docs" with a token is needed, for the example`)
+	if err == nil && s.componentToken(component) == "" {
+		err = fmt.Errorf("config: api.component: one named %q with a token is needed, for the component that runs here", component)
 	}
 	return s, err
 }
@@ -84,9 +94,9 @@ func (s *devServices) embed(dsn, redis string, kafka []string) {
 	s.Gateway.Redis.AllowEviction, s.API.Redis.AllowEviction = true, true
 }
 
-func (s *devServices) docsToken() string {
+func (s *devServices) componentToken(name string) string {
 	for _, c := range s.API.API.Components {
-		if c.Name == "docs" && len(c.Tokens) > 0 {
+		if c.Name == name && len(c.Tokens) > 0 {
 			return c.Tokens[0]
 		}
 	}

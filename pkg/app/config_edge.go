@@ -9,7 +9,7 @@ import (
 // EdgeConfig is the port for clients.
 type EdgeConfig struct {
 	// Listen is host:port for clients. Default "127.0.0.1:9000"; ":9000" listens
-	// on every interface.
+	// on every interface, "localhost:9000" on both loopbacks, IPv4 and IPv6.
 	Listen string `toml:"listen"`
 	// CertFile is the certificate chain (PEM). Default none: plain, behind a
 	// balancer that ends TLS. A changed file is used within ReloadEvery.

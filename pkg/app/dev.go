@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/pkg/docs"
 	"sluice/pkg/embedded"
+	"sluice/pkg/transport"
 )
 
 // Dev runs ws-dev and returns its exit code.
@@ -23,7 +25,10 @@ func Dev(args []string) int {
 	o := options{}
 	data := fs.String("data", "", "`folder` that keeps Kafka's records and the SQL database over restarts")
 	client := fs.String("client", "", "`folder` of the browser client that the page loads")
-	listen := fs.String("listen", "", "`address` for clients and the page")
+	listen := fs.String("listen", "", "`address` for clients and the page; localhost is both loopbacks")
+	component := fs.String("component", devDocs, "`name` of the component to run: docs, the example with its page, or echo, for protocol suites")
+	var echo echoFlags
+	echo.register(fs)
 	if code := o.parse(fs, args); code != nil {
 		return *code
 	}
@@ -32,7 +37,10 @@ func Dev(args []string) int {
 		return 1
 	}
 	cfg.DataDir, cfg.ClientDir = cmp.Or(*data, cfg.DataDir), cmp.Or(*client, cfg.ClientDir)
-	services, err := loadDev(cfg)
+	services, err := loadDev(cfg, *component)
+	if err == nil {
+		err = echo.apply(&services.Gateway)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -72,6 +80,7 @@ type devProgram struct {
 	log     *elog.Component
 	gateway *gatewayProgram
 	api     *apiProgram
+	raw     *transport.Server // of the echo; nil without it
 	example *stage
 }
 
@@ -82,10 +91,18 @@ func newDevProgram(cfg DevConfig, s devServices, log *elog.Component) (*devProgr
 		return nil, err
 	}
 	p.api.governed = true // the gateway's governor shows the metrics of both
+	if s.component == devEcho {
+		p.raw = newRawEcho(s.Gateway.Transport, prometheus.DefaultRegisterer, log)
+		p.gateway.verify = everybody{}
+	}
 	p.gateway.wrap = func(gateway http.Handler) http.Handler {
 		mux := http.NewServeMux()
 		mux.Handle(s.Gateway.Transport.Path, gateway)
-		mux.Handle("/", docs.Page(cfg.ClientDir))
+		if p.raw != nil {
+			mux.Handle(echoPath, p.raw)
+		} else {
+			mux.Handle("/", docs.Page(cfg.ClientDir))
+		}
 		return mux
 	}
 	return p, nil
@@ -100,8 +117,15 @@ func (p *devProgram) up(ctx context.Context, failed chan<- error) error {
 	if err := errors.Join(<-ups, <-ups); err != nil {
 		return err
 	}
+	if p.raw != nil {
+		p.example.run("raw echo", p.raw.Run)
+		p.example.run("echo component", p.runEcho)
+		fmt.Printf("Sluice echoes (%v): http://%s%s and %s\n", time.Since(start).Round(time.Millisecond),
+			p.cfg.Gateway.Edge.Listen, p.cfg.Gateway.Transport.Path, echoPath)
+		return nil
+	}
 	p.example.run("example component", func(ctx context.Context) error {
-		return docs.Run(ctx, docs.Options{Address: p.cfg.API.Server.GRPC.Address(), Token: p.cfg.docsToken(), Log: p.log})
+		return docs.Run(ctx, docs.Options{Address: p.cfg.API.Server.GRPC.Address(), Token: p.cfg.componentToken(devDocs), Log: p.log})
 	})
 	p.greet(time.Since(start))
 	return nil
@@ -133,5 +157,5 @@ Open the page in two windows, then push a comment to its document:
 
 Ctrl-C ends it.
 `, after.Round(time.Millisecond), p.cfg.Gateway.Edge.Listen, api,
-		p.cfg.Gateway.Server.Governor.Host, p.cfg.Gateway.Server.Governor.Port, p.cfg.docsToken(), api)
+		p.cfg.Gateway.Server.Governor.Host, p.cfg.Gateway.Server.Governor.Port, p.cfg.componentToken(devDocs), api)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -62,13 +61,11 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // run listens until ctx ends; then open requests have a moment to finish.
 // WebSockets are the gateway's, which has closed them by then.
 func (e *edge) run(ctx context.Context) error {
-	inner, err := net.Listen("tcp", e.cfg.Listen)
+	inner, err := listen(ctx, e.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("client port: %w", err)
 	}
-	ln := transport.Listen(inner)
 	if e.cert != nil {
-		ln = tls.NewListener(ln, e.cert.config())
 		watching := make(chan struct{})
 		ctx, cancel := context.WithCancel(ctx)
 		defer func() { cancel(); <-watching }()
@@ -77,12 +74,18 @@ func (e *edge) run(ctx context.Context) error {
 			_ = e.cert.watch(ctx, e.cfg.ReloadEvery) // ends with ctx, and only then
 		}()
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- e.server.Serve(ln) }()
-	e.log.Info("client port open", elog.String("addr", inner.Addr().String()), elog.Any("tls", e.cert != nil))
+	failed := make(chan error, len(inner))
+	for _, l := range inner {
+		ln := transport.Listen(l)
+		if e.cert != nil {
+			ln = tls.NewListener(ln, e.cert.config())
+		}
+		go func() { failed <- e.server.Serve(ln) }()
+		e.log.Info("client port open", elog.String("addr", l.Addr().String()), elog.Any("tls", e.cert != nil))
+	}
 	select {
 	case err := <-failed:
-		return fmt.Errorf("client port: %w", err)
+		return fmt.Errorf("client port: %w", errors.Join(err, e.server.Close()))
 	case <-ctx.Done():
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
@@ -91,7 +94,9 @@ func (e *edge) run(ctx context.Context) error {
 		err = errors.Join(err, e.server.Close())
 		e.log.Warn("client port cut", elog.FieldErr(err))
 	}
-	<-failed
+	for range inner {
+		<-failed
+	}
 	return nil
 }
 
