@@ -36,7 +36,8 @@ var contract = []struct {
 	{"FlushWaitsForWhatWasTaken", flushWaits},
 	{"RunWritesWhatItHasBeforeItEnds", runWritesBeforeItEnds},
 	{"LagIsWhatIsNotSettled", lagIsWhatIsNotSettled},
-	{"HandlerThatBlocksIsNotOverwhelmed", inFlightIsBounded},
+	{"HandlerIsNotOverwhelmed", inFlightIsBounded},
+	{"HandlerThatBlocksIsToldToLetGo", blockedHandlerLetsGo},
 }
 
 func TestContractOnEmbeddedKafka(t *testing.T) {
@@ -557,6 +558,23 @@ func inFlightIsBounded(t *testing.T, broker string) {
 	if most.Load() > 7 {
 		t.Errorf("%d in flight, at most 7 are allowed", most.Load())
 	}
+}
+
+func blockedHandlerLetsGo(t *testing.T, broker string) {
+	cfg := testConfig(broker)
+	k := open(t, cfg)
+	p, _ := produce(t, k)
+	publish(t, p, rec(cfg.UpTopic, "k", 0))
+	j := newJournal()
+	_, stop := consume(t, k, cfg.UpTopic, "g", func(ctx context.Context, d *Delivery) {
+		j.add(d)
+		<-ctx.Done()
+	})
+	j.untilCount(t, 1)
+	stop()
+	j = newJournal()
+	consume(t, k, cfg.UpTopic, "g", func(_ context.Context, d *Delivery) { j.add(d); d.Ack() })
+	j.untilCount(t, 1)
 }
 
 // readAll reads n messages of a topic without a group.

@@ -28,6 +28,7 @@ type lane struct {
 	// owned by run
 	limit    int // records per write
 	failures int // writes that failed in a row
+	told     time.Time
 
 	mu     sync.Mutex
 	queue  []*unsettled // guarded by mu; settled ones go when they reach the head
@@ -230,7 +231,7 @@ func (l *lane) write(batch []*unsettled) bool {
 	}
 	var each kafka.WriteErrors
 	if !errors.As(err, &each) || len(each) != len(batch) {
-		l.logFailure(err, len(batch))
+		l.logFailure(err, len(batch), now)
 		return false
 	}
 	return l.settleEach(batch, each, now)
@@ -243,6 +244,8 @@ func (l *lane) settleEach(batch []*unsettled, errs kafka.WriteErrors, now time.T
 		switch err := errs[i]; {
 		case err == nil:
 			l.settle(batch[i:i+1], nil, now)
+			// Other partitions are well: do not let them wait longer and longer.
+			l.failures = 0
 		case errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge):
 			if len(batch) > 1 {
 				// The broker takes less than we were told: it may be the batch only.
@@ -253,9 +256,7 @@ func (l *lane) settleEach(batch []*unsettled, errs kafka.WriteErrors, now time.T
 		case permanent(err):
 			l.settle(batch[i:i+1], fmt.Errorf("write to %s: %w", u.topic, err), now)
 		default:
-			if goOn {
-				l.logFailure(err, len(batch))
-			}
+			l.logFailure(err, len(batch), now)
 			goOn = false
 		}
 	}
@@ -276,11 +277,12 @@ func permanent(err error) bool {
 	return false
 }
 
-// logFailure speaks at the first failure in a row, the second, the fourth and so on.
-func (l *lane) logFailure(err error, records int) {
-	if l.failures&(l.failures+1) != 0 {
+// logFailure speaks once in a second.
+func (l *lane) logFailure(err error, records int, now time.Time) {
+	if now.Sub(l.told) < time.Second {
 		return
 	}
+	l.told = now
 	l.p.log.Warn("write to kafka failed, trying again", elog.FieldErr(err), elog.Int("records", records))
 }
 
