@@ -2,8 +2,10 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 )
 
@@ -44,3 +46,11 @@ func (c *countTo) Message([]byte, bool) {
 }
 
 func (c *countTo) Closed(Reason) {}
+
+// secured puts TLS over a listener as a program would.
+func secured(l net.Listener) net.Listener {
+	ts := httptest.NewUnstartedServer(nil)
+	ts.StartTLS() // for its certificate
+	defer ts.Close()
+	return tls.NewListener(Listen(l), &tls.Config{Certificates: ts.TLS.Certificates})
+}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -46,16 +47,20 @@ func TestUnknownSessionsAreCheap(t *testing.T) {
 }
 
 // benchWorld is a world for benchmarks.
-func benchWorld(b *testing.B, o ...option) (*world, func()) {
+func benchWorld(b *testing.B, secure bool) (*world, func()) {
 	t := new(testing.T)
 	w := &world{t: t, opened: make(chan *client, 4096)}
-	w.v = newServer(w, append(o, config(func(c *Config) { c.Origins = []string{"*"} })))
+	w.v = newServer(w, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
+	addr := l.Addr().String()
+	if secure {
+		l = secured(l)
+	}
 	stop := serveOn(b, w.v, l)
-	w.url = "http://" + l.Addr().String() + "/socket.io/"
+	w.url = "http://" + addr + "/socket.io/"
 	return w, stop
 }
 
@@ -63,7 +68,7 @@ func benchWorld(b *testing.B, o ...option) (*world, func()) {
 func BenchmarkReceive(b *testing.B) {
 	got := make(chan bool, 1)
 	n := 0
-	w, stop := benchWorld(b)
+	w, stop := benchWorld(b, false)
 	defer stop()
 	w.v.hooks.Open = nil
 	count := countTo{&n, b, got}
@@ -93,7 +98,7 @@ const handshakeText = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHos
 // input ends. Each line "m" makes every client send a message.
 func TestBenchClients(t *testing.T) {
 	spec := strings.Fields(os.Getenv(clientsEnv))
-	if len(spec) != 2 {
+	if len(spec) != 3 {
 		t.Skip("only as a process of its own")
 	}
 	n, _ := strconv.Atoi(spec[1])
@@ -104,6 +109,9 @@ func TestBenchClients(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
+		if spec[2] == "true" {
+			conn = tls.Client(conn, insecure)
+		}
 		fmt.Fprint(conn, handshakeText)
 		if _, err = bufio.NewReader(conn).ReadString('}'); err != nil {
 			t.Fatal(err)
@@ -130,8 +138,8 @@ type crowd struct {
 	stop func()
 }
 
-func newCrowd(b *testing.B, conns int, opened func()) *crowd {
-	w, stop := benchWorld(b)
+func newCrowd(b *testing.B, conns int, secure bool, opened func()) *crowd {
+	w, stop := benchWorld(b, secure)
 	if opened != nil {
 		opened()
 	}
@@ -139,7 +147,7 @@ func newCrowd(b *testing.B, conns int, opened func()) *crowd {
 	w.v.hooks.Open = (&countTo{&n, nil, nil}).open
 	cmd := exec.Command(os.Args[0], "-test.run=^TestBenchClients$")
 	addr := strings.TrimSuffix(strings.TrimPrefix(w.url, "http://"), "/socket.io/")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", clientsEnv, addr, conns))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %v", clientsEnv, addr, conns, secure))
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
 	if err := cmd.Start(); err != nil {
@@ -167,7 +175,7 @@ func (c *crowd) expect(b *testing.B, line string) {
 // turns, as a measure, the same bytes with a loop of bare write calls to the
 // same sockets. It reports the processor time of this process per delivery.
 func BenchmarkFanOut(b *testing.B) {
-	c := newCrowd(b, 1000, nil)
+	c := newCrowd(b, 1000, false, nil)
 	defer c.stop()
 	var sessions []*Session
 	c.w.v.Each(func(s *Session) bool { sessions = append(sessions, s); return true })
@@ -209,13 +217,18 @@ func cpu(sessions []*Session, f func(*Session)) time.Duration {
 	return time.Duration(total(&after) - total(&before))
 }
 
-// BenchmarkIdleMemory reports what an idle session over a plain WebSocket
-// takes: fresh, and after it has sent messages and fallen silent again.
+// BenchmarkIdleMemory reports what an idle session over a WebSocket takes:
+// fresh, and after it has sent messages and fallen silent again.
 func BenchmarkIdleMemory(b *testing.B) {
+	b.Run("plain", func(b *testing.B) { idleMemory(b, false) })
+	b.Run("tls", func(b *testing.B) { idleMemory(b, true) })
+}
+
+func idleMemory(b *testing.B, secure bool) {
 	const conns = 2000
 	for b.Loop() {
 		var before memory
-		c := newCrowd(b, conns, func() { before = resident() })
+		c := newCrowd(b, conns, secure, func() { before = resident() })
 		fresh := resident()
 		for range 3 {
 			time.Sleep(1200 * time.Millisecond) // a silence, as between heartbeats
@@ -230,6 +243,22 @@ func BenchmarkIdleMemory(b *testing.B) {
 		b.ReportMetric(float64(used.stack-before.stack)/conns, "stack/conn")
 		c.stop()
 	}
+}
+
+// BenchmarkConnect reports the processor time of this process for each session
+// opened over a plain WebSocket, through net/http.
+func BenchmarkConnect(b *testing.B) {
+	const conns = 2000
+	total := time.Duration(0)
+	for b.Loop() {
+		var before syscall.Rusage
+		c := newCrowd(b, conns, false, func() { syscall.Getrusage(syscall.RUSAGE_SELF, &before) })
+		var after syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+		total += time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
+		c.stop()
+	}
+	b.ReportMetric(float64(total.Microseconds())/float64(b.N*conns), "cpu-us/session")
 }
 
 type memory struct{ rss, heap, stack int64 }

@@ -1,4 +1,49 @@
 // Package transport keeps Engine.IO sessions alive over WebSocket and HTTP long
-// polling: it accepts, reads, writes without ever blocking, upgrades, keeps the
-// heartbeat and closes.
+// polling: it accepts, reads, writes without ever waiting, upgrades, keeps the
+// heartbeat and closes. What a session means is for the layer above, through
+// Hooks and Receiver.
+//
+// A session over its life (what carries it stands in the middle):
+//
+//	GET, no sid ── polling ──┬── WebSocket with sid: 2probe / 3probe / 5 ──┐
+//	                         │                                             ▼
+//	                         │         upgrade, no sid ───────────── WebSocket
+//	                         ▼                                             ▼
+//	                  closed, told at the                   closed: close frame,
+//	                  next GET (CloseTimeout)               cut after CloseTimeout
+//
+// # Writing
+//
+// Nobody who sends ever waits, and no connection has a goroutine or a buffer
+// for writing. Send passes the shared bytes of a Frame to the kernel by itself;
+// what the kernel does not take is remembered as a reference to those bytes, and
+// a goroutine that lives only while something waits passes it on:
+//
+//	            role free                    kernel full
+//	Send ── take role ── write ── role back ───────────── flusher ── role back
+//	   └─ role taken: leave it in the queue, for whoever has the role
+//
+// # Reading
+//
+// A reader is two steps: link.park waits, with next to nothing on its stack and
+// no buffer, until something is there; link.readAvailable reads what is there
+// with borrowed buffers and does not wait for more. The goroutine that joins
+// them is link.loop.
+//
+// # What the WebSocket library checks, and what it does not
+//
+// gorilla/websocket refuses reserved bits and opcodes, frames without a mask,
+// long or fragmented control frames, bad close codes and messages above the
+// limit. It does not count fragments or control frames, and lets text that is
+// not UTF-8 pass: guard and link.message do that.
+//
+// # What the HTTP server must not do
+//
+// Polls wait for up to a heartbeat: the server must have no WriteTimeout and no
+// ReadTimeout (ReadHeaderTimeout is fine). Bodies and answers are bounded here.
+//
+// # Locks
+//
+// Session.mu before link.mu before wire.mu; shard.mu alone. No callback is made
+// with any of them held.
 package transport
