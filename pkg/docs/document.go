@@ -44,11 +44,11 @@ func (f *fact) due() bool { return f.told < f.rev }
 
 // comment is what members get and what is kept; At is in Unix milliseconds.
 type comment struct {
-	ID    string `json:"id"` // of the event that brought it first
-	From  string `json:"from"`
-	Hue   int    `json:"hue"`
-	Text  string `json:"text"`
-	At    int64  `json:"at"`
+	ID   string `json:"id"` // of the event that brought it first
+	From string `json:"from"`
+	Hue  int    `json:"hue"`
+	Text string `json:"text"`
+	At   int64  `json:"at"`
 	// Nonce is the client's own, by which it knows its comment again.
 	Nonce string `json:"nonce,omitempty"`
 }
