@@ -44,10 +44,7 @@ func evictionPolicy(ctx context.Context, r *eredis.Component) (string, error) {
 	if _, err := r.Ping(ctx); err != nil {
 		return "", err
 	}
-	info, err := r.Client().Info(ctx, "memory").Result()
-	if err != nil {
-		return "", nil
-	}
+	info := r.Client().Info(ctx, "memory").Val() // "" when refused
 	for _, line := range strings.Split(info, "\n") {
 		if value, found := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:"); found {
 			return value, nil

@@ -80,19 +80,6 @@ func connectAll(t *testing.T, f *fleet, url string, up *upEvents) []person {
 	return people
 }
 
-// ids lists the socket ids of the people that match.
-func ids(f *fleet, people []person, match func(person) bool) []string {
-	var all []string
-	f.look(func() {
-		for _, p := range people {
-			if match(p) {
-				all = append(all, p.sid)
-			}
-		}
-	})
-	return all
-}
-
 func push(t *testing.T, c *component.Client, p component.Push) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 
 	"sluice/pkg/id"
 	meshv1 "sluice/pkg/proto/mesh/v1"
@@ -42,7 +43,7 @@ func (g *Gateway) controlJoin(socket id.Socket, names []string) (meshv1.Outcome,
 	for _, name := range names {
 		d := id.Doc(name)
 		if err := g.joinDoc(g.shardOf(socket), socket, d); err != nil {
-			if err == errGone {
+			if errors.Is(err, errGone) {
 				return meshv1.Outcome_OUTCOME_OFFLINE, joinReason(err)
 			}
 			return meshv1.Outcome_OUTCOME_REFUSED, joinReason(err)

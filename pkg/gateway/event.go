@@ -23,10 +23,10 @@ func (c *Connection) handleEvent(p socketio.Packet, attachments [][]byte) error 
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(string(name), reservedPrefix) {
-		return c.handleOwn(string(name), p, args)
+	if strings.HasPrefix(name, reservedPrefix) {
+		return c.handleOwn(name, p, args)
 	}
-	c.pass(p, string(name), args, attachments)
+	c.pass(p, name, args, attachments)
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gotomicro/ego/core/elog"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap/zapcore"
 
 	"sluice/pkg/auth"
 	"sluice/pkg/bus"
@@ -49,7 +50,7 @@ func newWorld(t *testing.T, change func(*Config, *transport.Config)) *world {
 	if change != nil {
 		change(&cfg, &wire)
 	}
-	log := elog.DefaultContainer().Build(elog.WithEnableAsync(false), elog.WithLevel("error"))
+	log := elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
 	w.gateway = New(cfg, wire, Deps{
 		IDs: id.NewGenerator(5, id.Window{Until: 1 << 40}, time.Now), Verifier: w, Uplink: w, Downlink: idle{},
 		Stream: w, Index: (*worldIndex)(w), Mesh: w, UpTopic: "up", Replica: 5, Boot: "boot", Version: "test",
