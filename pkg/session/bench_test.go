@@ -67,12 +67,12 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 	w := newWriter(h.i, self)
 	batches := split(held(self), h.i.cfg.Batch)
-	used, cycle := cpu(), 0
+	used, sc := cpu(), scope{turns: 10}
 	b.ReportAllocs()
 	for b.Loop() {
-		cycle++
+		sc.from, sc.to = sc.to, sc.to+1
 		for _, batch := range batches {
-			if err := w.write(context.Background(), batch, scope{turns: 10, cycle: cycle}); err != nil {
+			if err := w.write(context.Background(), batch, sc); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-redis/redis/v8"
 	"github.com/gotomicro/ego/core/elog"
 
 	"sluice/pkg/id"
@@ -18,20 +17,25 @@ import (
 // spread over that time, and everything at once when a rebuild is asked for.
 func (i *Index) refresh(ctx context.Context, self *local, rebuild <-chan reason) {
 	w := newWriter(i, self)
-	for cycle := 0; ctx.Err() == nil; cycle++ {
-		why := i.cycle(ctx, self, w, cycle, rebuild)
+	start := time.Now()
+	// A key's life is prolonged three times within it. That goes by the clock
+	// and not by the number of cycles, which a slow Redis makes long.
+	sc := scope{turns: max(1, uint64(i.cfg.TTL/3/i.cfg.RefreshEvery))}
+	for ctx.Err() == nil {
+		sc.from, sc.to = sc.to, uint64(time.Since(start)/i.cfg.RefreshEvery)
+		why := i.cycle(ctx, self, w, sc, rebuild)
 		if why == "" {
 			continue
 		}
-		start := time.Now()
+		began := time.Now()
 		n, err := i.rebuild(ctx, self)
 		if err != nil {
 			return // ctx has ended
 		}
 		i.m.rebuilds.WithLabelValues(string(why)).Inc()
-		i.m.seconds.WithLabelValues("rebuild").Observe(time.Since(start).Seconds())
+		i.m.seconds.WithLabelValues("rebuild").Observe(time.Since(began).Seconds())
 		if n > 0 {
-			i.log.Info("index rebuilt", elog.String("reason", string(why)), elog.Int("sockets", n), elog.FieldCost(time.Since(start)))
+			i.log.Info("index rebuilt", elog.String("reason", string(why)), elog.Int("sockets", n), elog.FieldCost(time.Since(began)))
 		}
 	}
 }
@@ -64,12 +68,11 @@ func held(self *local) []id.Socket {
 
 // cycle refreshes everything once and takes RefreshEvery for it. It returns
 // early with a reason when a rebuild is asked for.
-func (i *Index) cycle(ctx context.Context, self *local, w *writer, cycle int, rebuild <-chan reason) reason {
+func (i *Index) cycle(ctx context.Context, self *local, w *writer, sc scope, rebuild <-chan reason) reason {
 	begin, start := i.now(), time.Now()
 	batches := split(held(self), i.cfg.Batch)
 	pace := i.cfg.RefreshEvery / time.Duration(max(1, len(batches)))
 	phase := rand.N(pace)
-	sc := scope{turns: max(1, int(i.cfg.TTL/3/i.cfg.RefreshEvery)), cycle: cycle}
 	for n, batch := range batches {
 		// From the start on, so that slow batches do not stretch the cycle.
 		if why, on := i.pause(ctx, start.Add(phase+time.Duration(n)*pace), rebuild); !on || why != "" {
@@ -106,38 +109,6 @@ func (i *Index) pause(ctx context.Context, until time.Time, rebuild <-chan reaso
 		return why, true
 	case <-i.flood:
 		return reasonFlood, true
-	}
-}
-
-// dropForgotten has those sockets repaired that Redis has in this replica's set
-// and that were not refreshed since the time: they are not here any more. A
-// change whose outcome was unknown, or a Redis that went back to an older
-// state, leaves such.
-func (i *Index) dropForgotten(ctx context.Context, self *local, since time.Time) error {
-	for offset := int64(0); ; {
-		p := i.pipe()
-		cmd := p.ZRangeByScore(ctx, i.keys.nodeClients(self.Node), &redis.ZRangeBy{
-			Min: "-inf", Max: "(" + formatScore(since), Offset: offset, Count: int64(i.cfg.Batch),
-		})
-		ctx, cancel := context.WithTimeout(ctx, i.cfg.Timeout)
-		err := p.exec(ctx)
-		cancel()
-		if err != nil {
-			return err
-		}
-		for _, text := range cmd.Val() {
-			s, err := id.ParseSocket(text)
-			if err != nil {
-				continue
-			}
-			if _, ok := self.truth.Lookup(s); !ok {
-				i.doubt(Client{Socket: s, Replica: self.Replica, Boot: self.Boot})
-			}
-		}
-		if len(cmd.Val()) < i.cfg.Batch {
-			return nil
-		}
-		offset += int64(i.cfg.Batch)
 	}
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,11 @@ type nodeTag struct {
 func (n *nodes) has(h holder) bool {
 	a, ok := n.alive[h.replica]
 	return ok && a.tag == h.tag
+}
+
+// listed tells whether a process lives, or is dead and not swept yet.
+func (n *nodes) listed(h holder) bool {
+	return n.has(h) || slices.ContainsFunc(n.dead, func(d Node) bool { return holder{d.Replica, tagOf(d.Boot)} == h })
 }
 
 // nodesView keeps the latest nodes. One caller at a time asks Redis.

@@ -9,17 +9,23 @@ import (
 	"sluice/pkg/id"
 )
 
-// scope is how much of each socket is written.
+// scope is how much of each socket is written: everything, or the times and,
+// for the keys whose turn it is, their life.
 type scope struct {
-	all   bool // the record and every key's life
-	turns int  // the life of each key in one of so many cycles
-	cycle int
+	all      bool
+	turns    uint64 // every key has one turn in so many
+	from, to uint64 // the turns since the last cycle: above from, up to to
 }
 
 var everything = scope{all: true}
 
-// turn tells whether a key has its turn in this cycle.
-func (s scope) turn(hash uint64) bool { return s.all || int(hash%uint64(s.turns)) == s.cycle%s.turns }
+// turn tells whether a key has its turn.
+func (s scope) turn(hash uint64) bool {
+	if s.all || s.to-s.from >= s.turns {
+		return true
+	}
+	return (hash%s.turns+s.turns-(s.from+1)%s.turns)%s.turns < s.to-s.from
+}
 
 // writer writes the truth of many sockets with few commands: one for each
 // document of a batch, whatever the number of its members. It keeps its buffers,
@@ -34,6 +40,7 @@ type writer struct {
 	docs    map[docPart]*[]any
 	free    []*[]any
 	touched []touched
+	olds    []old
 }
 
 // touched is a list that was written without prolonging its life. When that
@@ -69,6 +76,7 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 	defer cancel()
 	v := w.i.version()
 	now := w.i.now().UnixMicro()
+	w.olds = w.olds[:0]
 	// A socket that is held is never so old that it looks forgotten.
 	oldest := now - w.i.cfg.TTL.Microseconds()/2
 	p := w.i.pipe()
@@ -126,6 +134,9 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 	if err := w.revive(ctx, v); err != nil {
 		return err
 	}
+	if err := w.dropOld(ctx); err != nil {
+		return err
+	}
 	return w.i.recheck(ctx, w.written)
 }
 
@@ -166,7 +177,7 @@ func (w *writer) group(key docPart, seen, m any) {
 // pipeline has been sent, so the buffers are free for the next batch only.
 func (w *writer) flush(ctx context.Context, p pipe, sc scope, v int64) {
 	var used []*[]any
-	old := w.i.now().Add(-w.i.cfg.TTL).UnixMicro()
+	limit := w.i.now().Add(-w.i.cfg.TTL)
 	for key, args := range w.docs {
 		added := p.Do(ctx, *args...)
 		used = append(used, args)
@@ -178,9 +189,7 @@ func (w *writer) flush(ctx context.Context, p pipe, sc scope, v int64) {
 		p.expire(ctx, name)
 		p.enter(ctx, w.i.keys.docNodes(key.doc), v, w.node)
 		if !sc.all {
-			// What nobody refreshes any more has no owner.
-			p.Do(ctx, "zremrangebyscore", name, "-inf", old)
-			p.Do(ctx, "zremrangebyscore", w.i.keys.docNodes(key.doc), "-inf", old)
+			w.askOld(ctx, p, key, limit)
 		}
 	}
 	clear(w.docs)

@@ -13,15 +13,15 @@ import (
 
 func TestRefreshKeepsEntriesAliveAndTheirTimesCurrent(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
-		// Without the refresh everything would be gone after half a second.
+		// Without the refresh everything would be gone after a second.
 		h := p.open(Node{1, "b"}, func(c *Config) {
-			c.LeaseTTL, c.SweepGrace, c.TTL, c.RefreshEvery = 450*time.Millisecond, time.Second, 500*time.Millisecond, 20*time.Millisecond
+			c.TTL, c.RefreshEvery = time.Second, 20*time.Millisecond
 		})
 		var all []id.Socket
 		for n := range 20 {
 			all = append(all, h.connect(id.User(fmt.Sprint("u", n%4)), "d", "e").Socket)
 		}
-		for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			if got := ofDoc(t, h.i, "e"); !same(got, all...) {
 				t.Fatalf("members %v", got)
 			}
@@ -47,6 +47,32 @@ func TestRefreshKeepsEntriesAliveAndTheirTimesCurrent(t *testing.T) {
 			t.Errorf("seen in the future: %v", got.Seen)
 		}
 	})
+}
+
+func TestEveryKeyHasItsTurn(t *testing.T) {
+	sc := scope{turns: 10}
+	last := make([]uint64, 25) // the turn in which a hash had its turn last
+	for _, step := range []uint64{0, 1, 1, 2, 0, 1, 3, 5, 1, 9, 1, 10, 1, 40, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1} {
+		sc.from, sc.to = sc.to, sc.to+step
+		for hash := range last {
+			if sc.turn(uint64(hash)) {
+				last[hash] = sc.to
+			}
+			if sc.to-last[hash] > 10 {
+				t.Errorf("hash %d was left out since %d, now %d", hash, last[hash], sc.to)
+			}
+		}
+	}
+	count := 0
+	sc.from, sc.to = 7, 8
+	for hash := range uint64(1000) {
+		if sc.turn(hash) {
+			count++
+		}
+	}
+	if count != 100 {
+		t.Errorf("%d of 1000 have their turn in one of ten", count)
+	}
 }
 
 // Each kind of entry, lost one by one, comes back, with a life.
@@ -95,6 +121,37 @@ func TestRefreshRemovesWhatIsNotTrue(t *testing.T) {
 	})
 }
 
+// What has no owner goes, but not what belongs to a replica whose clock is wrong.
+func TestOldMembersOfOthersGoOnlyWhenNobodyHasThem(t *testing.T) {
+	p := embedded(t, eredis.WithStub())
+	quick := func(c *Config) { c.TTL, c.RefreshEvery = 1500*time.Millisecond, 50*time.Millisecond }
+	h := p.open(Node{1, "b"}, quick)
+	h.connect("u", "d")
+	other := p.open(Node{2, "b2"}, func(c *Config) { c.RefreshEvery = 6 * time.Second })
+	theirs := other.connect("u", "d")
+	ownerless := member(newSocket(3), tagOf("gone"))
+	past := float64(time.Now().Add(-time.Hour).UnixMicro())
+	for key, members := range map[string][]string{
+		"ws:guid:clients:d": {member(theirs.Socket, tagOf("b2")), ownerless, "junk"},
+		"ws:guid:nodes:d":   {nodeMember(2, tagOf("b2")), nodeMember(3, tagOf("gone")), "junk"},
+	} {
+		for _, m := range members {
+			if _, err := p.mini.ZAdd(key, past, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, key := range []string{"ws:guid:clients:d", "ws:guid:nodes:d"} {
+		eventually(t, "two are left in "+key, func() bool { left, _ := p.mini.ZMembers(key); return len(left) == 2 })
+	}
+	if n := len(must[[]id.Replica](t)(h.i.Nodes(ctxT(t), "d"))); n != 2 {
+		t.Errorf("%d replicas", n)
+	}
+	if n := len(ofDoc(t, h.i, "d")); n != 2 {
+		t.Errorf("%d members", n)
+	}
+}
+
 func TestRefreshWritesADocumentWithOneCommand(t *testing.T) {
 	p := embedded(t, eredis.WithStub())
 	h := p.open(Node{1, "b"}, func(c *Config) { c.Batch, c.RefreshEvery = 100, time.Minute; c.TTL = time.Hour })
@@ -107,7 +164,7 @@ func TestRefreshWritesADocumentWithOneCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := p.mini.CommandCount()
-	if err := w.write(ctxT(t), all, scope{turns: 1 << 30, cycle: 1}); err != nil {
+	if err := w.write(ctxT(t), all, scope{turns: 1 << 30, from: 1, to: 1}); err != nil {
 		t.Fatal(err)
 	}
 	// The document, the own set and its life; a few beats of the lease besides.

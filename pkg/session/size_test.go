@@ -12,6 +12,9 @@ import (
 func TestLostIndexIsRebuiltWithinTenSeconds(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
 		n := 100_000
+		if raceDetector {
+			n = 5000
+		}
 		if p.mini != nil {
 			n = 2000
 			p.mini.ClockTTL(false) // looks at every key for every command

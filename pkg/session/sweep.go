@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -219,5 +218,3 @@ func (i *Index) dropSwept(ctx context.Context, clients []Client) error {
 	}
 	return nil
 }
-
-func formatScore(t time.Time) string { return strconv.FormatInt(t.UnixMicro(), 10) }

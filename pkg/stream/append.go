@@ -18,8 +18,9 @@ const (
 // Append adds one message to the history of its target and broadcasts it. It
 // does so once for each pair of target and mid within Config.Window: dup tells
 // that it had been appended before, and e is where; its epoch is 0 when that
-// was in an epoch that is over. After an error the outcome is unknown; append
-// again. body is not kept.
+// was in an epoch that is over. The client repeats a call whose answer was lost,
+// so dup may be true at the first try. After an error the outcome is unknown;
+// append again. body is not kept.
 func (s *Stream) Append(ctx context.Context, t id.Target, mid id.Message, body []byte) (e Entry, dup bool, err error) {
 	stop := s.time("append")
 	item := Item{Target: t, Mid: mid, Body: body}
@@ -56,6 +57,11 @@ func (s *Stream) AppendMany(ctx context.Context, items []Item) []Result {
 
 // appendChunk fills in the results of one pipeline and returns its first error.
 func (s *Stream) appendChunk(ctx context.Context, items []Item, results []Result) error {
+	if len(items) == 1 {
+		r := &results[0]
+		r.Entry, r.Dup, r.Err = s.Append(ctx, items[0].Target, items[0].Mid, items[0].Body)
+		return r.Err
+	}
 	stop := s.time("append_many")
 	pipe := s.redis.Client().Pipeline()
 	cmds := make([]*redis.Cmd, len(items))

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,20 +42,31 @@ type place struct {
 
 var places atomic.Int64
 
-// eachPlace runs a test against miniredis, against miniredis through the
-// cluster client, and when SLUICE_TEST_REAL is set against the Redis at
-// SLUICE_TEST_REDIS.
+// eachPlace runs a test at the same time against miniredis, against miniredis
+// through the cluster client, and when SLUICE_TEST_REAL is set against the Redis
+// at SLUICE_TEST_REDIS, and the cluster at SLUICE_TEST_REDIS_CLUSTER if that is
+// set too.
 func eachPlace(t *testing.T, f func(t *testing.T, p *place)) {
-	t.Run("cluster", func(t *testing.T) { f(t, embedded(t, eredis.WithCluster())) })
+	runAt(t, "cluster", f, func(t testing.TB) *place { return embedded(t, eredis.WithCluster()) })
+	if os.Getenv("SLUICE_TEST_REAL") != "" && os.Getenv("SLUICE_TEST_REDIS_CLUSTER") != "" {
+		runAt(t, "realcluster", f, realCluster)
+	}
 	eachStub(t, f)
 }
 
 // eachStub leaves out the cluster client, which would go around a proxy.
 func eachStub(t *testing.T, f func(t *testing.T, p *place)) {
-	t.Run("embedded", func(t *testing.T) { f(t, embedded(t, eredis.WithStub())) })
+	runAt(t, "embedded", f, func(t testing.TB) *place { return embedded(t, eredis.WithStub()) })
 	if os.Getenv("SLUICE_TEST_REAL") != "" {
-		t.Run("real", func(t *testing.T) { f(t, realPlace(t)) })
+		runAt(t, "real", f, realPlace)
 	}
+}
+
+func runAt(t *testing.T, name string, f func(t *testing.T, p *place), open func(t testing.TB) *place) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		f(t, open(t))
+	})
 }
 
 func embedded(t testing.TB, mode eredis.Option) *place {
@@ -69,8 +82,16 @@ func realPlace(t testing.TB) *place {
 	if addr == "" {
 		t.Fatal("SLUICE_TEST_REAL is set and SLUICE_TEST_REDIS is not")
 	}
-	p := &place{t: t, addr: addr, prefix: fmt.Sprintf("st%d-%d-%d", os.Getpid(), time.Now().UnixNano(), places.Add(1))}
-	p.redis = connect(t, addr, eredis.WithStub())
+	return realAt(t, addr, eredis.WithStub())
+}
+
+func realCluster(t testing.TB) *place {
+	return realAt(t, os.Getenv("SLUICE_TEST_REDIS_CLUSTER"), eredis.WithCluster())
+}
+
+func realAt(t testing.TB, addr string, mode eredis.Option) *place {
+	p := &place{t: t, addr: addr, prefix: fmt.Sprintf("test%d-%d-%d", os.Getpid(), time.Now().UnixNano(), places.Add(1))}
+	p.redis = connect(t, addr, mode)
 	t.Cleanup(p.wipe)
 	return p
 }
@@ -158,18 +179,34 @@ func (p *place) client() redis.Cmdable { return p.redis.Client() }
 // keys lists all keys of the test.
 func (p *place) keys() []string {
 	p.t.Helper()
+	var mu sync.Mutex
 	var keys []string
-	var cursor uint64
-	for {
-		page, next, err := p.client().Scan(ctxT(p.t), cursor, p.prefix+":*", 1000).Result()
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		keys = append(keys, page...)
-		if cursor = next; cursor == 0 {
-			return keys
+	list := func(ctx context.Context, c *redis.Client) error {
+		for cursor := uint64(0); ; {
+			page, next, err := c.Scan(ctx, cursor, p.prefix+":*", 1000).Result()
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			keys = append(keys, page...)
+			mu.Unlock()
+			if cursor = next; cursor == 0 {
+				return nil
+			}
 		}
 	}
+	var err error
+	if c := p.redis.Cluster(); c != nil {
+		err = c.ForEachMaster(context.Background(), list)
+	} else {
+		err = list(context.Background(), p.redis.Stub())
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	// A scan may return a key twice.
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // wipe does to the test's keys what FLUSHALL does to all.
