@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -30,12 +31,13 @@ func (c *Client) Control(ctx context.Context, to id.Replica, req *meshv1.Control
 	})
 }
 
-// Reply answers a client's event. The boot id is filled in. Errors are those of
-// Call.
+// Reply answers a client's event. The boot id is that of the request, which knows
+// who received the event when our directory is older than a restart; an empty one
+// is filled in. Errors are those of Call.
 func (c *Client) Reply(ctx context.Context, to id.Replica, req *meshv1.ReplyRequest) (*meshv1.ReplyResponse, error) {
 	return unary(ctx, c, to, "reply", func(ctx context.Context, mc meshv1.MeshClient, boot string) (*meshv1.ReplyResponse, error) {
 		return mc.Reply(ctx, &meshv1.ReplyRequest{
-			Boot: boot, Socket: req.GetSocket(), Namespace: req.GetNamespace(), AckId: req.GetAckId(),
+			Boot: cmp.Or(req.GetBoot(), boot), Socket: req.GetSocket(), Namespace: req.GetNamespace(), AckId: req.GetAckId(),
 			Args: req.GetArgs(), Attachments: req.GetAttachments(),
 		})
 	})
