@@ -198,7 +198,11 @@ func TestReleaseGivesTheRestBack(t *testing.T) {
 		if released.LeaseUntil != last.Millis() || released.State != StateGone {
 			t.Errorf("row %+v, last id at %d", released, last.Millis())
 		}
-		// Late writes of the released process change nothing.
+		// Late writes of the released process change nothing, neither those that it
+		// still sends nor those that were on their way.
+		if err := changed(r.own.of(b.table(t)).Update("lease_until", last.Millis()+1000)); !errors.Is(err, errRow) {
+			t.Errorf("a renewal that arrives after the release: %v", err)
+		}
 		must(t, r.beat(soon(t)))
 		must(t, r.renew(soon(t)))
 		must(t, r.SetState(soon(t), StateUp))

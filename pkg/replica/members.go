@@ -25,7 +25,6 @@ type sightings struct {
 }
 
 type sighting struct {
-	boot  string
 	beat  int64
 	at    time.Time
 	alive bool
@@ -105,12 +104,12 @@ func (s *sightings) look(rows []row, now time.Time, deadAfter time.Duration) fun
 		case !known:
 			// The only comparison of two machines' clocks. Whoever is wrongly taken
 			// for dead by it is believed at his next heartbeat.
-			age := now.UnixMilli() - row.HeartbeatAt
-			seen = sighting{at: now.Add(-time.Duration(max(age, 0)) * time.Millisecond)}
-		case seen.boot != row.Boot, seen.beat != row.HeartbeatAt, blind && seen.alive, now.Before(seen.at):
+			age := time.Duration(now.UnixMilli()-row.HeartbeatAt) * time.Millisecond
+			seen = sighting{at: now.Add(-age)} // keeps the monotonic reading
+		case seen.beat != row.HeartbeatAt, blind && seen.alive, now.Before(seen.at):
 			seen.at = now
 		}
-		seen.boot, seen.beat = row.Boot, row.HeartbeatAt
+		seen.beat = row.HeartbeatAt
 		seen.alive = now.Sub(seen.at) < deadAfter
 		next[row.ID] = seen
 	}

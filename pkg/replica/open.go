@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -33,8 +34,8 @@ const (
 	connLife = 3 * time.Minute
 )
 
-// Open opens a database for Registry and waits until it answers. gorm's own logger,
-// which prints statements with their values, is silenced. What the DSN leaves out is
+// Open opens a database for Registry and waits until it answers. The loggers of gorm,
+// which prints statements with their values, and of the MySQL driver are silenced. What the DSN leaves out is
 // set as needed: time-outs and parseTime for MySQL, write-ahead log, busy_timeout
 // and immediate transactions for SQLite. Close it through its DB method.
 func Open(ctx context.Context, driver, dsn string) (*gorm.DB, error) {
@@ -64,9 +65,13 @@ func dialect(driver, dsn string) (gorm.Dialector, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the DSN %w", err)
 		}
+		connector, err := mysql.NewConnector(cfg)
+		if err != nil {
+			return nil, err
+		}
 		// Asking for the version would be I/O without the context, and none of the
 		// clauses used here depends on it.
-		return gormmysql.New(gormmysql.Config{DSNConfig: cfg, SkipInitializeWithVersion: true}), nil
+		return gormmysql.New(gormmysql.Config{Conn: sql.OpenDB(connector), SkipInitializeWithVersion: true}), nil
 	case DriverSQLite:
 		return sqlite.Open(sqliteDSN(dsn)), nil
 	default:
@@ -83,8 +88,9 @@ func mysqlConfig(dsn string) (*mysql.Config, error) {
 	if cfg.DBName == "" {
 		return nil, errors.New("names no database")
 	}
-	cfg.ParseTime = true       // the migrations need it
-	cfg.ClientFoundRows = true // count rows that matched, not only those that differ
+	cfg.ParseTime = true            // the migrations need it
+	cfg.ClientFoundRows = true      // count rows that matched, not only those that differ
+	cfg.Logger = &mysql.NopLogger{} // it prints to stderr what it returns as errors too
 	if cfg.Timeout == 0 {
 		cfg.Timeout = dialTimeout
 	}

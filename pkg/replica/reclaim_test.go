@@ -37,7 +37,7 @@ func TestRestoredBackupIsHealedByTheRunning(t *testing.T) {
 		c.step(time.Hour)
 		r := b.start(t, testConfig(), named("gw-1", "1"), c)
 		c.step(time.Hour)
-		must(t, b.table(t).Select("*").Updates(&backup).Error)
+		must(t, b.table(t).Model(&row{}).Where("id = ?", backup.ID).Select("*").Omit("id").Updates(&backup).Error)
 		must(t, r.beat(soon(t)))
 		if got := b.rowOf(t, r.Replica()); got.Boot != r.Boot() || got.LeaseUntil < r.gen.Load().Until() {
 			t.Errorf("row %+v, generator until %d", got, r.gen.Load().Until())

@@ -193,35 +193,6 @@ func TestReleasedNumberRestsBeforeOthersGetIt(t *testing.T) {
 	})
 }
 
-func TestCrashedNumberRestsUntilItsLeaseHasEnded(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, b backend) {
-		cfg, c := testConfig(), newClock()
-		const crashed = 4000
-		b.fill(t, func(n int) row {
-			r := row{
-				Service: "x", Version: "1", Boot: "b", Epoch: 1, State: StateUp,
-				LeaseUntil: c.millis() + 1000*3600_000, HeartbeatAt: c.now().UnixMilli(),
-			}
-			if n == crashed {
-				r.LeaseUntil = c.millis() + 24*3600_000
-			}
-			return r
-		})
-		r := newRegistry(cfg, named("gw-1", "1"), b.handle(t).Open, c.now)
-		c.step(24*time.Hour + cfg.QuarantineFor - time.Millisecond)
-		_, err := r.Register(soon(t))
-		if !errors.Is(err, ErrExhausted) || !strings.Contains(err.Error(), "2026-05-02T13:00:00Z") {
-			t.Fatalf("during quarantine: %v", err)
-		}
-		c.step(time.Millisecond)
-		_, err = r.Register(soon(t))
-		must(t, err)
-		if r.Replica() != crashed {
-			t.Errorf("number %d", r.Replica())
-		}
-	})
-}
-
 func TestDatabaseAwayAtRegisterIsAnErrorAndLaterSucceeds(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, b backend) {
 		away := errors.New("connection refused")

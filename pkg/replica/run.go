@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/id"
 )
 
 // reportEvery is the time between log lines of one trouble that lasts.
@@ -52,14 +54,14 @@ func (r *Registry) round(ctx context.Context, renewed *time.Time) error {
 	if err := r.beat(ctx); err != nil {
 		return err
 	}
-	// A negative age is a clock that went back, and no reason to wait for it; a
-	// clock that jumped ahead may have used up the lease.
-	age := r.now().Sub(*renewed)
-	if age < 0 || age >= r.cfg.RenewEvery || r.leaseLeft(r.gen.Load()) < r.cfg.LeaseFor/2 {
+	// A clock that jumped ahead may be near the end of the lease before its time.
+	now := r.now()
+	jumped := r.gen.Load().Until()-id.Millis(now) < (r.cfg.LeaseFor / 2).Milliseconds()
+	if jumped || now.Sub(*renewed) >= r.cfg.RenewEvery {
 		if err := r.renew(ctx); err != nil {
 			return err
 		}
-		*renewed = r.now()
+		*renewed = now
 	}
 	return r.refresh(ctx)
 }
