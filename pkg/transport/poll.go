@@ -52,9 +52,9 @@ func (s *Session) get(w http.ResponseWriter, r *http.Request, q *engineio.Query)
 func (s *Session) answerPoll(w http.ResponseWriter, q *engineio.Query, p *poller, aborted bool) {
 	s.mu.Lock()
 	p.wake = nil
+	last, reason := s.fading && len(p.queue) == 0, s.reason
 	frames := s.takeLocked(p)
 	s.state.EndPoll()
-	fading, reason := s.fading, s.reason
 	s.mu.Unlock()
 
 	if !aborted && s.srv.respond(w, q, s.version, frames) != nil {
@@ -64,8 +64,8 @@ func (s *Session) answerPoll(w http.ResponseWriter, q *engineio.Query, p *poller
 	case !s.polledBy(p): // it has moved to a WebSocket
 	case aborted:
 		s.close(ReasonTransportClose, harshly)
-	case fading:
-		s.close(reason, harshly) // the answer ended with a close packet
+	case last:
+		s.close(reason, harshly) // the answer was the close packet
 	}
 }
 

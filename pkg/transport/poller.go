@@ -59,7 +59,9 @@ func (s *Session) takeLocked(p *poller) []*Frame {
 	switch {
 	case p.last != nil:
 		frames, p.last = append(frames, p.last), nil
-	case s.fading && !s.state.Closed():
+	case s.fading && !s.state.Closed() && len(frames) == 0:
+		// In an answer of its own: clients act on a close packet before they act
+		// on the messages in front of it, and would not learn why they are closed.
 		frames = append(frames, closePoll)
 	case len(frames) == 0:
 		frames = append(frames, noopFrame)

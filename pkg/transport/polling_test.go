@@ -331,7 +331,9 @@ func TestCloseAfterFlushOverPolling(t *testing.T) {
 	c.isOpen()
 	w.ask("POST", q, "4still heard").wants(t, 200, "ok")
 	c.wants("still heard")
-	w.ask("GET", q, "").wants(t, 200, "4come back\x1e1")
+	w.ask("GET", q, "").wants(t, 200, "4come back")
+	c.isOpen()
+	w.ask("GET", q, "").wants(t, 200, "1")
 	c.wantsClosed(ReasonDrain)
 
 	q, c = w.poll(4) // with a poll waiting, and nothing to flush

@@ -104,7 +104,13 @@ func TestCloseWhileOpening(t *testing.T) {
 		if !strings.HasSuffix(r.body, "}") {
 			t.Errorf("handshake %q", r.body)
 		}
-		w.ask("GET", "?EIO=4&transport=polling&sid="+c.s.SID(), "").wants(t, 200, "4no\x1e1")
+		q := "?EIO=4&transport=polling&sid=" + c.s.SID()
+		if graceful {
+			w.ask("GET", q, "").wants(t, 200, "4no")
+			w.ask("GET", q, "").wants(t, 200, "1")
+		} else {
+			w.ask("GET", q, "").wants(t, 200, "4no\x1e1")
+		}
 		c.wantsClosed(ReasonExpired)
 	}
 }
