@@ -44,13 +44,9 @@ var places atomic.Int64
 
 // eachPlace runs a test at the same time against miniredis, against miniredis
 // through the cluster client, and when SLUICE_TEST_REAL is set against the Redis
-// at SLUICE_TEST_REDIS, and the cluster at SLUICE_TEST_REDIS_CLUSTER if that is
-// set too.
+// at SLUICE_TEST_REDIS.
 func eachPlace(t *testing.T, f func(t *testing.T, p *place)) {
 	runAt(t, "cluster", f, func(t testing.TB) *place { return embedded(t, eredis.WithCluster()) })
-	if os.Getenv("SLUICE_TEST_REAL") != "" && os.Getenv("SLUICE_TEST_REDIS_CLUSTER") != "" {
-		runAt(t, "realcluster", f, realCluster)
-	}
 	eachStub(t, f)
 }
 
@@ -82,16 +78,8 @@ func realPlace(t testing.TB) *place {
 	if addr == "" {
 		t.Fatal("SLUICE_TEST_REAL is set and SLUICE_TEST_REDIS is not")
 	}
-	return realAt(t, addr, eredis.WithStub())
-}
-
-func realCluster(t testing.TB) *place {
-	return realAt(t, os.Getenv("SLUICE_TEST_REDIS_CLUSTER"), eredis.WithCluster())
-}
-
-func realAt(t testing.TB, addr string, mode eredis.Option) *place {
 	p := &place{t: t, addr: addr, prefix: fmt.Sprintf("test%d-%d-%d", os.Getpid(), time.Now().UnixNano(), places.Add(1))}
-	p.redis = connect(t, addr, mode)
+	p.redis = connect(t, addr, eredis.WithStub())
 	t.Cleanup(p.wipe)
 	return p
 }
