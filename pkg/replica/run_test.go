@@ -98,6 +98,10 @@ func TestRunRenewsAtOnceAfterTheClockJumpedAhead(t *testing.T) {
 	cfg := testConfig()
 	cfg.RenewEvery = 20 * time.Hour // the jump alone must do
 	r := b.run(t, cfg, named("one", "1"), c)
+	for n := range int64(2) { // the second heartbeat is behind the first round
+		r.SetHealth(func() (int64, int) { return n + 1, 0 })
+		eventually(t, "heartbeat", func() bool { return b.rowOf(t, r.Replica()).Sockets == n+1 })
+	}
 	c.step(13 * time.Hour)
 	eventually(t, "renewal", func() bool { return r.gen.Load().Until() == c.millis()+24*3600_000 })
 }
