@@ -36,7 +36,6 @@ func (s *subscription) stream(ctx context.Context) (begun bool, err error) {
 	// Not a child of ctx: acknowledgements are sent after its end.
 	life, cancel := context.WithCancel(outgoing(context.WithoutCancel(ctx)))
 	defer cancel()
-	defer context.AfterFunc(s.c.closing, cancel)()
 	early := context.AfterFunc(ctx, cancel) // until there is something to finish
 	rpc, err := s.c.rpc.Subscribe(life)
 	if err == nil {

@@ -83,6 +83,9 @@ func newSubscription(ctx context.Context, c *Client, h Handler) *subscription {
 
 // receive keeps a stream open until ctx ends.
 func (s *subscription) receive(ctx context.Context) error {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.c.closing, cancel)()
 	backoff := backoffBase
 	for ctx.Err() == nil {
 		begun, err := s.stream(ctx)
@@ -99,9 +102,7 @@ func (s *subscription) receive(ctx context.Context) error {
 		}
 		s.c.tell(fmt.Errorf("component: subscription interrupted: %w", err))
 		// Full jitter, but never at once: all components of a server come back.
-		if !pause(ctx, backoff/10+rand.N(backoff)) {
-			return nil
-		}
+		pause(waiting, backoff/10+rand.N(backoff))
 		backoff = min(2*backoff, backoffMax)
 	}
 	return nil

@@ -381,6 +381,42 @@ func TestWhatWasHandledAndNotAcknowledgedIsNotHandledAgain(t *testing.T) {
 	}
 }
 
+func TestWhatWaitedOnABrokenStreamIsLeftToItsRedelivery(t *testing.T) {
+	entered, release := make(chan string, 16), make(chan struct{})
+	l, _, hub := start(t, func(_ context.Context, e *Event) error {
+		entered <- e.Mid()
+		<-release
+		return nil
+	})
+	l.event(t, 1, "s")
+	l.event(t, 2, "s")
+	receive(t, "the first", entered)
+	l.cut <- unavailable()
+	l = receive(t, "the next subscription", hub.streams)
+	close(release)
+	l.event(t, 3, "s") // the second went to somebody else
+	if mid := receive(t, "the next", entered); mid != "mid-3" {
+		t.Errorf("%s was handled", mid)
+	}
+}
+
+func TestClosingTheClientEndsTheWaitForTheServer(t *testing.T) {
+	hub := newHub()
+	addr, stop := serve(t, "", &fake{subscribe: hub.subscribe})
+	told := make(chan error, 100)
+	c := dial(t, addr, func(o *Options) { o.OnError = func(err error) { told <- err } })
+	r := subscribe(t, c, func(context.Context, *Event) error { return nil })
+	receive(t, "the subscription", hub.streams)
+	stop()
+	for range 4 { // the waits grow
+		receive(t, "a report", told)
+	}
+	_ = c.Close()
+	if err := r.wait(t); err != ErrClosed {
+		t.Errorf("Subscribe: %v", err)
+	}
+}
+
 func TestAServerRestartIsSurvived(t *testing.T) {
 	hub := newHub()
 	addr, stop := serve(t, "", &fake{subscribe: hub.subscribe})

@@ -170,6 +170,31 @@ func TestWhatWaitsForADeadBootNeverReachesItsSuccessor(t *testing.T) {
 	}
 }
 
+func TestTheQueueToALivingPredecessorEnds(t *testing.T) {
+	cfg := testConfig()
+	var old, successor inbox
+	a := start(t, cfg, 1, "boot-a", "", &fake{deliver: old.take})
+	b := start(t, cfg, 1, "boot-b", "", &fake{deliver: successor.take})
+	for name, change := range map[string]func(*book, *Client){
+		"replaced": func(dir *book, c *Client) { dir.put(b.Member); _ = c.Deliver(1, []byte("new")) },
+		"swept":    func(dir *book, c *Client) { dir.remove(1); c.sweep(time.Now()) },
+	} {
+		dir := newBook(a.Member)
+		c := dial(t, cfg, dir)
+		n := len(old.all())
+		eventually(t, "a delivery", func() bool { _ = c.Deliver(1, []byte("old")); return len(old.all()) > n })
+		c.mu.Lock()
+		q := c.queues[1]
+		c.mu.Unlock()
+		change(dir, c)
+		select {
+		case <-q.open.Done():
+		case <-time.After(patience):
+			t.Errorf("%s: the old queue is still open", name)
+		}
+	}
+}
+
 func TestABootThatTheDirectoryMissedIsRefused(t *testing.T) {
 	cfg := testConfig()
 	var b inbox

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"sluice/pkg/id"
@@ -69,6 +70,7 @@ func TestAForwardedRequestIsTheClientsOwn(t *testing.T) {
 		w.Header().Set("X-Private", "hop")
 		w.Header().Set("Connection", "x-private")
 		w.WriteHeader(http.StatusTeapot)
+		w.Header().Set("X-Late", "the status is out")
 		_, _ = w.Write([]byte("o"))
 		_, _ = w.Write([]byte("k"))
 	})
@@ -108,8 +110,8 @@ func TestAForwardedRequestIsTheClientsOwn(t *testing.T) {
 		len(resp.Header["Set-Cookie"]) != 2 || resp.Header.Get("Content-Type") != "text/plain; charset=UTF-8" {
 		t.Errorf("client got %+v with body %q", resp, answer)
 	}
-	if resp.Header.Get("Keep-Alive") != "" || resp.Header.Get("X-Private") != "" {
-		t.Errorf("hop-by-hop headers came back: %v", resp.Header)
+	if resp.Header.Get("X-Late") != "" || resp.Header.Get("Keep-Alive") != "" || resp.Header.Get("X-Private") != "" {
+		t.Errorf("headers came that should not: %v", resp.Header)
 	}
 }
 
@@ -153,8 +155,8 @@ func TestTheMarkOfAForwardedRequestCannotBeForged(t *testing.T) {
 func TestForwardedBodiesAreBounded(t *testing.T) {
 	cfg := testConfig()
 	cfg.MaxForwardBytes = 1000
-	seen := make(chan int, 1)
-	e, _, _ := pair(t, cfg, func(_ http.ResponseWriter, r *http.Request) {
+	seen := make(chan int, 16)
+	e, _, c := pair(t, cfg, func(_ http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		seen <- len(b)
 	})
@@ -181,12 +183,21 @@ func TestForwardedBodiesAreBounded(t *testing.T) {
 		if tc.fits {
 			if err != nil {
 				t.Errorf("%s: %v", tc.name, err)
-			} else if n := <-seen; n != tc.size {
-				t.Errorf("%s: callee read %d bytes", tc.name, n)
+			} else if len(seen) != 1 || <-seen != tc.size {
+				t.Errorf("%s: callee did not read %d bytes", tc.name, tc.size)
 			}
 		} else if !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: %v, want %v", tc.name, err, ErrTooLarge)
 		}
+	}
+	r := httptest.NewRequest("POST", "/", iotest.ErrReader(errors.New("read")))
+	r.ContentLength = 1001
+	if err := c.Forward(httptest.NewRecorder(), r, 1); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a body that is declared too large is read: %v", err)
+	}
+	r.ContentLength = 1000
+	if err := c.Forward(httptest.NewRecorder(), r, 1); !errors.Is(err, ErrClientGone) {
+		t.Errorf("a body that breaks off: %v", err)
 	}
 }
 

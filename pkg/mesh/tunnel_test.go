@@ -10,13 +10,19 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"golang.org/x/net/nettest"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	meshv1 "sluice/pkg/proto/mesh/v1"
 )
 
 // upgrade dials the edge and asks for a WebSocket by hand; extra is sent in the
@@ -63,16 +69,75 @@ func open(t *testing.T, cfg Config) (client *net.TCPConn, callee net.Conn, e *ed
 }
 
 func TestTheCalleesEndIsANetConn(t *testing.T) {
-	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-		client, callee, e, _, _ := open(t, testConfig())
-		return client, callee, func() {
-			client.Close()
-			callee.Close()
-			if err := e.result(t); err != nil {
-				t.Error(err)
-			}
-		}, nil
-	})
+	// nettest tries most on the first of the two.
+	for name, first := range map[string]func(client, callee net.Conn) (net.Conn, net.Conn){
+		"callee": func(client, callee net.Conn) (net.Conn, net.Conn) { return callee, client },
+		"client": func(client, callee net.Conn) (net.Conn, net.Conn) { return client, callee },
+	} {
+		t.Run(name, func(t *testing.T) {
+			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+				client, callee, e, _, _ := open(t, testConfig())
+				c1, c2 = first(client, callee)
+				return c1, c2, func() {
+					client.Close()
+					callee.Close()
+					if err := e.result(t); err != nil {
+						t.Error(err)
+					}
+				}, nil
+			})
+		})
+	}
+}
+
+func TestADeadlineCanBeMovedAndRemoved(t *testing.T) {
+	_, callee, _, _, _ := open(t, testConfig())
+	defer callee.Close()
+	read := func() error { _, err := callee.Read(make([]byte, 1)); return err }
+	for range 3 {
+		_ = callee.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+		if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("Read: %v", err)
+		}
+		if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("and again: %v", err)
+		}
+	}
+	_ = callee.SetReadDeadline(time.Now().Add(-time.Second))
+	if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("in the past: %v", err)
+	}
+	_ = callee.SetReadDeadline(time.Time{})
+	ended := make(chan error, 1)
+	go func() { ended <- read() }()
+	select {
+	case err := <-ended:
+		t.Errorf("without a deadline: %v", err)
+	case <-time.After(30 * time.Millisecond):
+	}
+	callee.Close()
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+func TestAnOldDeadlineDoesNotHitANewOne(t *testing.T) {
+	_, callee, _, _, _ := open(t, testConfig())
+	defer callee.Close()
+	c := callee.(*conn)
+	// The timer of the first has fired and waits for the lock while the second
+	// is set.
+	c.mu.Lock()
+	c.rdl.setLocked(time.Now().Add(time.Millisecond), &c.readable)
+	time.Sleep(20 * time.Millisecond)
+	c.rdl.setLocked(time.Now().Add(time.Hour), &c.readable)
+	c.mu.Unlock()
+	time.Sleep(20 * time.Millisecond)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rdl.passed {
+		t.Error("the new deadline has passed")
+	}
 }
 
 func TestTheCalleesEndHasTheClientsAddress(t *testing.T) {
@@ -136,6 +201,99 @@ func TestAHalfCloseLeavesTheOtherHalfOpen(t *testing.T) {
 	if err := e.result(t); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestWhatWasWrittenBeforeCloseArrives(t *testing.T) {
+	cfg := testConfig()
+	cfg.TunnelLinger = time.Hour
+	client, callee, e, p, _ := open(t, cfg)
+	const size = 8 << 20
+	go func() {
+		_, _ = callee.Write(make([]byte, size))
+		callee.Close()
+	}()
+	if n, err := io.Copy(io.Discard, client); n != size || err != nil {
+		t.Errorf("client read %d bytes, %v", n, err)
+	}
+	eventually(t, "the callee's side to be freed", func() bool { return value(p.m.tunnels.WithLabelValues("callee")) == 0 })
+	client.Close()
+	if err := e.result(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAClientThatStillSendsGetsTheLastBytesAndNoReset(t *testing.T) {
+	client, callee, e, _, _ := open(t, testConfig())
+	flooded := make(chan struct{})
+	go func() {
+		defer close(flooded)
+		for err := error(nil); err == nil; {
+			_, err = client.Write(make([]byte, 1000))
+		}
+	}()
+	fmt.Fprint(callee, "bye")
+	callee.Close()
+	if got, err := io.ReadAll(client); string(got) != "bye" || err != nil {
+		t.Errorf("client read %q, %v", got, err)
+	}
+	client.Close()
+	within(t, "the client's writer", flooded)
+	if err := e.result(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAStoppingServerCutsItsTunnels(t *testing.T) {
+	client, callee, e, p, _ := open(t, testConfig())
+	p.stop()
+	select {
+	case err := <-p.ran:
+		p.ran <- err
+	case <-time.After(patience):
+		t.Fatal("Run waits for a tunnel")
+	}
+	if _, err := callee.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("callee: %v", err)
+	}
+	_, _ = io.Copy(io.Discard, client)
+	if err := e.result(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestATunnelThatBeginsBadlyLeavesNothing(t *testing.T) {
+	cfg := testConfig()
+	cfg.TunnelOpenTimeout = 30 * time.Millisecond
+	p := start(t, cfg, 1, "boot", "", &fake{}) // a request that came through would crash
+	c := dial(t, cfg, newBook(p.Member))
+	l, err := c.take(p.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.give(l)
+	data := []byte("nobody reads this")
+	for name, tc := range map[string]struct {
+		first *meshv1.Chunk
+		want  codes.Code
+	}{
+		"nothing":    {nil, codes.InvalidArgument},
+		"no request": {&meshv1.Chunk{Data: data}, codes.InvalidArgument},
+		"wrong boot": {&meshv1.Chunk{Data: data, Request: &meshv1.ForwardRequest{Boot: "other"}}, codes.FailedPrecondition},
+		"wrong uri":  {&meshv1.Chunk{Data: data, Request: &meshv1.ForwardRequest{Boot: "boot", Method: "GET", Uri: "::"}}, codes.InvalidArgument},
+		"no method":  {&meshv1.Chunk{Data: data, Request: &meshv1.ForwardRequest{Boot: "boot", Uri: "/"}}, codes.InvalidArgument},
+	} {
+		s, err := meshv1.NewMeshClient(l.cc).Tunnel(timeout(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tc.first != nil {
+			_ = s.Send(tc.first)
+		}
+		if _, err := s.Recv(); status.Code(err) != tc.want {
+			t.Errorf("%s: %v, want %s", name, err, tc.want)
+		}
+	}
+	p.kill() // waits for all of their goroutines
 }
 
 func TestACalleeThatIgnoresAHalfCloseIsCut(t *testing.T) {
