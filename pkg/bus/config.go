@@ -45,7 +45,8 @@ type TLS struct {
 	// CertFile and KeyFile are the client's own PEM certificate and key, for brokers
 	// that ask for one. Default "", none. Both or neither.
 	CertFile string `toml:"cert_file"`
-	KeyFile  string `toml:"key_file"`
+	// KeyFile is the PEM private key of CertFile. Default "", none.
+	KeyFile string `toml:"key_file"`
 
 	// ServerName is the name that the brokers' certificates must have. Default "",
 	// the host that is dialled.
@@ -58,7 +59,9 @@ type SASL struct {
 	// Use plain over TLS only.
 	Mechanism string `toml:"mechanism"`
 
+	// Username is who the process is to the brokers. Needed with a mechanism.
 	Username string `toml:"username"`
+	// Password proves it. Needed with a mechanism; a secret.
 	Password string `toml:"password"`
 }
 
@@ -74,7 +77,8 @@ type ProducerConfig struct {
 	// and 64 MiB. Beyond either, Enqueue answers ErrFull. Raise them to ride out longer
 	// bursts, at the price of memory.
 	MaxRecords int `toml:"max_records"`
-	MaxBytes   int `toml:"max_bytes"`
+	// MaxBytes is the same bound in bytes of keys, headers and bodies.
+	MaxBytes int `toml:"max_bytes"`
 
 	// MaxRecordBytes bounds one record with its key and headers, and one batch of a
 	// lane. Default 1040000, just under the brokers' own default for a batch
@@ -105,7 +109,8 @@ type ConsumerConfig struct {
 	// MaxInFlight and MaxInFlightBytes bound the records handed out and not yet
 	// settled, over all partitions of a consumer. Defaults 4096 and 64 MiB. When
 	// either is reached, nothing more is fetched.
-	MaxInFlight      int `toml:"max_in_flight"`
+	MaxInFlight int `toml:"max_in_flight"`
+	// MaxInFlightBytes is the same bound in bytes.
 	MaxInFlightBytes int `toml:"max_in_flight_bytes"`
 
 	// MaxInFlightPartition is the same bound for one partition. Default 1024. It keeps

@@ -57,6 +57,7 @@ type Config struct {
 	// RetryMin and RetryMax bound the time between two attempts to subscribe
 	// again. It doubles from one to the other, with jitter. Default 100ms and 5s.
 	RetryMin time.Duration `toml:"retry_min"`
+	// RetryMax is the longest of these times. Default 5s.
 	RetryMax time.Duration `toml:"retry_max"`
 }
 
