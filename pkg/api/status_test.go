@@ -230,6 +230,11 @@ func TestDeadlinesAreSetClampedAndObeyed(t *testing.T) {
 	if d, err := left(expired); status.Code(err) != codes.DeadlineExceeded || d != 0 {
 		t.Errorf("an expired call worked: %s, %v", d, err)
 	}
+	err := w.server.StreamInterceptor()(nil, &callStream{ctx: expired}, &grpc.StreamServerInfo{FullMethod: sluicev1.Sluice_Subscribe_FullMethodName},
+		func(any, grpc.ServerStream) error { t.Error("an expired stream worked"); return nil })
+	if status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("an expired stream: %v", err)
+	}
 }
 
 func TestCauseOfADependencysOwnDeadlineIsNotTheCallers(t *testing.T) {

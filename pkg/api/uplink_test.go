@@ -208,9 +208,31 @@ func TestAnotherStreamHelpsWhenTheFirstIsFull(t *testing.T) {
 	}
 }
 
+func TestWhatMovesToAnotherStreamKeepsToItsWindow(t *testing.T) {
+	w, k := scripted(t)
+	wide := w.subscribe("docs", 10)
+	take(t, "the start", k.started)
+	for i := range 10 {
+		k.hand(t.Context(), int64(i), 1, clientEvent(id.Message(i+1), id.Socket(i+1), "edit")).back()
+		wide.next()
+	}
+	narrow := w.subscribe("docs", 2)
+	wide.end()
+	for range 10 {
+		e := narrow.next()
+		u := w.server.uplink("docs")
+		u.mu.Lock()
+		if n := len(u.streams[0].inflight); n > 2 {
+			t.Errorf("%d in flight", n)
+		}
+		u.mu.Unlock()
+		narrow.ack(e)
+	}
+}
+
 func TestAConsumerThatFailsIsStartedAgainAndNothingInFlightIsRepeated(t *testing.T) {
 	w, k := scripted(t)
-	s := w.subscribe("docs", 10)
+	s := w.subscribe("docs", 2)
 	take(t, "the start", k.started)
 	k.hand(t.Context(), 1, 1, clientEvent(1, socketA, "edit")).back()
 	k.hand(t.Context(), 2, 1, clientEvent(2, socketA, "edit")).back()
@@ -219,11 +241,11 @@ func TestAConsumerThatFailsIsStartedAgainAndNothingInFlightIsRepeated(t *testing
 	take(t, "the new start", k.started)
 	again := k.hand(t.Context(), 1, 1, clientEvent(1, socketA, "edit"))
 	again.waits(w)
+	k.hand(t.Context(), 2, 1, clientEvent(2, socketA, "edit")).back() // there is room for it
 	s.ack(e)
 	if err := take(t, "the ack", again.settled); err != nil {
 		t.Error(err)
 	}
-	k.hand(t.Context(), 2, 1, clientEvent(2, socketA, "edit")).back()
 	if e := s.next(); e.GetMid() != id.Message(2).String() || e.GetAttempt() != 1 {
 		t.Errorf("%v", e)
 	}
