@@ -49,9 +49,15 @@ type apiProcess struct {
 // are ready.
 func newCluster(t *testing.T, gateways, apis int) *cluster {
 	t.Helper()
+	return newClusterOf(t, gatewayTOML, apiTOML, gateways, apis)
+}
+
+// newClusterOf is newCluster with other configurations.
+func newClusterOf(t *testing.T, gatewayFile, apiFile string, gateways, apis int) *cluster {
+	t.Helper()
 	c := &cluster{t: t, back: newBacking(t), dir: t.TempDir()}
-	c.write("gateway.toml", gatewayTOML)
-	c.write("api.toml", apiTOML)
+	c.write("gateway.toml", gatewayFile)
+	c.write("api.toml", apiFile)
 	for i := range gateways {
 		c.gateways = append(c.gateways, c.startGateway(fmt.Sprintf("gateway-%d", i+1)))
 	}

@@ -52,10 +52,10 @@ type process struct {
 
 // start runs a program with settings in the environment. At the end of the
 // test it is asked to leave, and its log is shown if the test failed.
-func start(t *testing.T, name, bin, config string, env map[string]string) *process {
+func start(t *testing.T, name, bin, config string, env map[string]string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, log: &logBuffer{}, ended: make(chan struct{})}
-	p.cmd = exec.Command(bin, "-config", config)
+	p.cmd = exec.Command(bin, append([]string{"-config", config}, args...)...)
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Env = os.Environ()
 	for k, v := range env {
