@@ -200,7 +200,7 @@ func TestDialectsHaveTheSameColumns(t *testing.T) {
 		}
 		defer rows.Close()
 		got, err := rows.Columns()
-		if err != nil || !slices.Equal(got, want) {
+		if err := errors.Join(err, rows.Err()); err != nil || !slices.Equal(got, want) {
 			t.Errorf("columns %v, %v", got, err)
 		}
 	})

@@ -188,11 +188,11 @@ func (b backend) rowOf(t *testing.T, number id.Replica) row {
 }
 
 // fill makes the table full of rows that somebody once had.
-func (b backend) fill(t *testing.T, make func(number int) row) {
+func (b backend) fill(t *testing.T, rowOf func(number int) row) {
 	t.Helper()
 	rows := []row{}
 	for n := range int(id.MaxReplica) + 1 {
-		r := make(n)
+		r := rowOf(n)
 		r.ID = n
 		if r.Name == nil {
 			name := fmt.Sprint("old-", n)

@@ -88,7 +88,7 @@ func TestServerThatGoesAndComesIsReachedAgain(t *testing.T) {
 		must(t, err)
 		l := newLine(t, cfg.Addr)
 		cfg.Addr = l.listener.Addr().String()
-		const halfMinute = 30 * time.Second
+		const pause = 30 * time.Second
 		c := newClock()
 		r := backend{DriverMySQL, cfg.FormatDSN()}.run(t, testConfig(), named("one", "1"), c)
 		logged := func(what string) int { return r.logs.FilterMessageSnippet(what).Len() }
@@ -98,9 +98,9 @@ func TestServerThatGoesAndComesIsReachedAgain(t *testing.T) {
 			wantMembers(t, r.Registry, "one")
 			mint(t, r.Registry)
 			before := r.gen.Load().Until()
-			c.step(halfMinute)
+			c.step(pause)
 			l.set(false)
-			eventually(t, "the lease grows again", func() bool { return r.gen.Load().Until() == before+halfMinute.Milliseconds() })
+			eventually(t, "the lease grows again", func() bool { return r.gen.Load().Until() == before+pause.Milliseconds() })
 			eventually(t, "the end is noticed", func() bool { return logged("is reached again") == n+1 })
 		}
 		must(t, r.Release(soon(t)))
