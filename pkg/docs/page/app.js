@@ -14,7 +14,7 @@ const transports = ['polling', 'websocket'].includes(query.get('transport')) ? [
 
 document.title = `${name} · Sluice`;
 $('doc').textContent = name;
-$('title').textContent = name.charAt(0).toUpperCase() + name.slice(1);
+$('title').textContent = name.charAt(0).toUpperCase() + name.slice(1).replace(/[-_]+/g, ' ');
 $('again').href = location.href;
 
 function start(io) {

@@ -76,7 +76,7 @@ export class Cursors {
   }
 
   #blocks() {
-    return [...this.#paper.querySelectorAll(':scope > :is(h1, h2, p, figure), li, dl > div')];
+    return [...this.#paper.querySelectorAll(':scope > :is(h1, h2, p, .stage), li, dl > div')];
   }
 
   #moved(event) {

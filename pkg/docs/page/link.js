@@ -50,14 +50,16 @@ export function openLink(io, { name, me, transports, on }) {
   }
 
   // ask sends an event and waits for its answer. It throws when there is none in
-  // time, and an error with `refused` when the component says no.
+  // time or no connection, and an error with `refused` when the component says no.
   async function ask(event, body) {
+    if (!socket.connected) throw new Error('not connected'); // nothing is kept to be sent later
     const answer = await socket.timeout(patience).emitWithAck(event, body);
-    if (answer?.error) throw Object.assign(new Error(String(answer.error)), { refused: String(answer.error) });
-    return answer;
+    if (!answer?.error) return answer;
+    if (answer.error === 'not_open') open(); // it has forgotten us: its state is new
+    throw Object.assign(new Error(String(answer.error)), { refused: String(answer.error) });
   }
 
-  const tellFacts = () => on.facts({ transport: manager.engine?.transport?.name, socket: socket.connected ? socket.id : undefined });
+  const tellFacts = () => on.facts(socket.connected ? { transport: manager.engine.transport.name, socket: socket.id } : {});
 
   socket.on('connect', () => {
     manager.reconnectionDelay(usualDelay);
