@@ -49,7 +49,7 @@ type TLS struct {
 	KeyFile string `toml:"key_file"`
 
 	// ServerName is the name that the brokers' certificates must have. Default "",
-	// the host that is dialled.
+	// the host that is connected to.
 	ServerName string `toml:"server_name"`
 }
 
@@ -132,7 +132,9 @@ type ConsumerConfig struct {
 
 	// AckTimeout is how long a handed-over record may stay unanswered before that
 	// counts as a refusal. Default 10s. It starts when the handler returns, so a
-	// handler may block as long as it likes to slow the consumer down.
+	// handler may block as long as it likes to slow the consumer down. Silence holds
+	// up a key longer than a refusal does: it costs this time twice before the record
+	// is put aside. Keep it above the time that a healthy handler may need.
 	AckTimeout time.Duration `toml:"ack_timeout"`
 
 	// CommitInterval is how often progress is committed. Default 200ms. A shorter one

@@ -62,10 +62,12 @@ type holdup struct {
 	until time.Time // end of bad standing, zero for none
 }
 
-const standingFor = 30 * time.Second
-
-// patience of keys in bad standing.
-const shortAttempts = 2
+const (
+	// standingFor is how long bad standing lasts without an accepted record.
+	standingFor = 30 * time.Second
+	// shortAttempts is how often a record of a key in bad standing is handed over.
+	shortAttempts = 2
+)
 
 // keyOf gives records without a key one of their own: they have no order to keep.
 func keyOf(r *Record) string {

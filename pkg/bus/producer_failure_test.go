@@ -109,7 +109,7 @@ func TestSilentBrokerIsATimeoutInTime(t *testing.T) {
 			if !errors.Is(e.err, ErrTimeout) {
 				t.Fatalf("ended with %v", e.err)
 			}
-			if e.took < 500*time.Millisecond || e.took > 800*time.Millisecond {
+			if e.took < 500*time.Millisecond || e.took > 1500*time.Millisecond {
 				t.Errorf("ended after %v", e.took)
 			}
 		case <-time.After(patience):
@@ -126,7 +126,7 @@ func TestTimedOutRecordIsNotWrittenAfterwards(t *testing.T) {
 	c := embedded(t)
 	cfg := testConfig(c.ListenAddrs()[0])
 	cfg.Partitions, cfg.Producer.Lanes = 1, 1
-	cfg.Producer.MaxAge, cfg.Producer.WriteTimeout = 400*time.Millisecond, 100*time.Millisecond
+	cfg.Producer.MaxAge, cfg.Producer.WriteTimeout = 2*time.Second, 500*time.Millisecond
 	k := open(t, cfg)
 	p, _ := produce(t, k)
 	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
@@ -178,6 +178,6 @@ func TestWhatCannotBeWrittenIsRefusedAtOnce(t *testing.T) {
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed})
 	err := p.Publish(context.Background(), rec(cfg.UpTopic, "k", 0))
 	if err == nil || errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "uthoriz") {
-		t.Errorf("not authorised: %v", err)
+		t.Errorf("not authorized: %v", err)
 	}
 }
