@@ -18,7 +18,7 @@
 //
 //	D -> document  docs:presence  {rev, count, people}               durable
 //	D -> document  docs:cursor    {socket, name, hue, block, ...}    ephemeral, the newest of each sender
-//	D -> document  docs:comment   {id, from, hue, text, at}          durable, key from the event's mid
+//	D -> document  docs:comment   {id, from, hue, text, at, nonce}   durable, key from the event's mid
 //	D -> document  docs:slide     {rev, index, presenter, name}      durable
 //	D -> socket    docs:hello     {}                                 say docs:open again
 //
