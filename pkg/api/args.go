@@ -56,7 +56,7 @@ type argScanner struct {
 	wrong       string // the first thing found, ends the scan
 }
 
-// scalar is what a placeholder's fields are recognised by.
+// scalar is what a placeholder's fields are recognized by.
 type scalar struct {
 	isTrue bool
 	isInt  bool // a non-negative whole number, plainly written

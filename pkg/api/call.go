@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"sluice/pkg/bus"
 	"sluice/pkg/id"
@@ -71,11 +72,18 @@ func (s *Server) callAll(ctx context.Context, sockets []id.Socket, msg bus.Push)
 		}
 	}
 	out := &sluicev1.CallResponse{Results: make([]*sluicev1.CallResult, len(sockets))}
-	var wg sync.WaitGroup
+	var wg errgroup.Group
 	for i, socket := range sockets {
-		wg.Go(func() { out.Results[i] = s.callOne(ctx, socket, bodies[i]) })
+		wg.Go(func() error {
+			return s.safely("call", func() error {
+				out.Results[i] = s.callOne(ctx, socket, bodies[i])
+				return nil
+			})
+		})
 	}
-	wg.Wait()
+	if err := wg.Wait(); err != nil {
+		return nil, err
+	}
 	s.fit(out)
 	return out, nil
 }
@@ -102,39 +110,49 @@ func (s *Server) fit(out *sluicev1.CallResponse) {
 // look-up.
 func (s *Server) callOne(ctx context.Context, socket id.Socket, body []byte) *sluicev1.CallResult {
 	at := socket.Replica()
-	out := s.callAt(ctx, at, socket, body)
+	out, err := s.callAt(ctx, at, socket, body)
 	if out.Outcome != sluicev1.Outcome_OUTCOME_OFFLINE {
 		return out
 	}
-	c, err := s.deps.Index.Get(ctx, socket)
+	c, lookup := s.deps.Index.Get(ctx, socket)
 	switch {
-	case errors.Is(err, session.ErrNotFound):
-	case err != nil:
+	case errors.Is(lookup, session.ErrNotFound):
+		return out
+	case lookup != nil:
 		// It may be elsewhere: offline would be a claim that nobody has checked.
 		out.Outcome = sluicev1.Outcome_OUTCOME_TIMEOUT
+		return out
 	case c.Replica != at:
-		return s.callAt(ctx, c.Replica, socket, body)
+		out, err = s.callAt(ctx, c.Replica, socket, body)
+	}
+	if err != nil && out.Outcome == sluicev1.Outcome_OUTCOME_OFFLINE {
+		out.Outcome = youngProcess
 	}
 	return out
 }
 
-func (s *Server) callAt(ctx context.Context, at id.Replica, socket id.Socket, body []byte) *sluicev1.CallResult {
+// youngProcess is the outcome for a socket that the index knows, on a process that
+// the mesh does not know yet: nothing was sent, and a later attempt will arrive.
+const youngProcess = sluicev1.Outcome_OUTCOME_OVERLOADED
+
+// callAt calls a socket at one replica; the error is set when the replica did not
+// answer.
+func (s *Server) callAt(ctx context.Context, at id.Replica, socket id.Socket, body []byte) (*sluicev1.CallResult, error) {
 	out := &sluicev1.CallResult{Socket: socket.String()}
 	resp, err := s.deps.Mesh.Call(ctx, at, &meshv1.CallRequest{Socket: uint64(socket), Body: body})
 	if err != nil {
 		out.Outcome = s.outcomeOfError(err)
-		return out
+		return out, err
 	}
 	out.Outcome = outcomeOf(resp.GetOutcome())
-	if out.Outcome != sluicev1.Outcome_OUTCOME_ACKED {
-		return out
+	switch {
+	case out.Outcome != sluicev1.Outcome_OUTCOME_ACKED:
+	case !utf8.Valid(resp.GetArgs()):
+		out.Args = "[]" // it cannot travel in a string, and no gateway lets it in
+	default:
+		out.Args, out.Attachments = string(resp.GetArgs()), resp.GetAttachments()
 	}
-	if !utf8.Valid(resp.GetArgs()) {
-		// It cannot travel in a string, and no gateway lets it in.
-		return &sluicev1.CallResult{Socket: out.Socket, Outcome: sluicev1.Outcome_OUTCOME_ACKED, Args: "[]"}
-	}
-	out.Args, out.Attachments = string(resp.GetArgs()), resp.GetAttachments()
-	return out
+	return out, nil
 }
 
 // outcomeOf translates what a gateway answered. A call that the gateway refuses to

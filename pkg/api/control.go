@@ -68,8 +68,17 @@ func (s *Server) control(ctx context.Context, c *control, op *meshv1.ControlRequ
 	for _, socket := range sockets {
 		home[socket] = socket.Replica()
 	}
-	b.run(ctx, home)
-	b.run(ctx, b.moved(ctx))
+	if err := b.run(ctx, home); err != nil {
+		return nil, err
+	}
+	moved, err := b.moved(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.moving = true
+	if err := b.run(ctx, moved); err != nil {
+		return nil, err
+	}
 	out := make([]*sluicev1.SocketResult, len(sockets))
 	for i, socket := range sockets {
 		out[i] = b.results[socket]
@@ -109,12 +118,14 @@ type controlBatch struct {
 	s  *Server
 	op *meshv1.ControlRequest // without sockets
 
+	moving bool // the second run, of sockets that the index has just named
+
 	mu      sync.Mutex
 	results map[id.Socket]*sluicev1.SocketResult // guarded by mu
 }
 
 // run asks each replica for its sockets, several replicas at once.
-func (b *controlBatch) run(ctx context.Context, where map[id.Socket]id.Replica) {
+func (b *controlBatch) run(ctx context.Context, where map[id.Socket]id.Replica) error {
 	type job struct {
 		to      id.Replica
 		sockets []uint64
@@ -129,11 +140,7 @@ func (b *controlBatch) run(ctx context.Context, where map[id.Socket]id.Replica) 
 			jobs = append(jobs, job{to, part})
 		}
 	}
-	// A job that did not start before ctx ended leaves this behind.
-	for socket := range where {
-		b.set(socket, sluicev1.Outcome_OUTCOME_TIMEOUT, "timeout")
-	}
-	_ = b.s.parallel(ctx, len(jobs), func(ctx context.Context, i int) error {
+	return b.s.parallel(ctx, len(jobs), func(ctx context.Context, i int) error {
 		b.ask(ctx, jobs[i].to, jobs[i].sockets)
 		return nil
 	})
@@ -146,10 +153,20 @@ func (b *controlBatch) ask(ctx context.Context, to id.Replica, sockets []uint64)
 	})
 	if err != nil {
 		outcome := b.s.outcomeOfError(err)
+		reason := reasons[outcome]
+		if outcome == sluicev1.Outcome_OUTCOME_OFFLINE {
+			reason = reasonUnreached
+			if b.moving {
+				outcome = youngProcess
+			}
+		}
 		for _, socket := range sockets {
-			b.set(id.Socket(socket), outcome, reasons[outcome])
+			b.set(id.Socket(socket), outcome, reason)
 		}
 		return
+	}
+	for _, socket := range sockets { // a gateway that leaves one out knows nothing of it
+		b.set(id.Socket(socket), sluicev1.Outcome_OUTCOME_TIMEOUT, reasons[sluicev1.Outcome_OUTCOME_TIMEOUT])
 	}
 	for _, r := range resp.GetResults() {
 		if !slices.Contains(sockets, r.GetSocket()) {
@@ -173,6 +190,9 @@ var reasons = map[sluicev1.Outcome]string{
 	sluicev1.Outcome_OUTCOME_TIMEOUT:     "timeout",
 }
 
+// reasonUnreached tells an offline that no gateway has answered.
+const reasonUnreached = "no_gateway"
+
 func (b *controlBatch) set(socket id.Socket, outcome sluicev1.Outcome, reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -180,22 +200,28 @@ func (b *controlBatch) set(socket id.Socket, outcome sluicev1.Outcome, reason st
 }
 
 // moved looks for the sockets that were not where their ids say.
-func (b *controlBatch) moved(ctx context.Context) map[id.Socket]id.Replica {
+func (b *controlBatch) moved(ctx context.Context) (map[id.Socket]id.Replica, error) {
 	var away []id.Socket
 	for socket, r := range b.results {
 		if r.Outcome == sluicev1.Outcome_OUTCOME_OFFLINE {
 			away = append(away, socket)
 		}
 	}
-	found, failed := b.s.clients(ctx, away)
+	found, failed, err := b.s.clients(ctx, away)
+	if err != nil {
+		return nil, err
+	}
 	for socket := range failed {
 		b.set(socket, sluicev1.Outcome_OUTCOME_TIMEOUT, "lookup")
 	}
 	to := map[id.Socket]id.Replica{}
 	for socket, c := range found {
-		if c.Replica != socket.Replica() {
+		switch {
+		case c.Replica != socket.Replica():
 			to[socket] = c.Replica
+		case b.results[socket].Reason == reasonUnreached:
+			b.set(socket, youngProcess, reasonUnreached)
 		}
 	}
-	return to
+	return to, nil
 }

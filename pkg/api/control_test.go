@@ -106,7 +106,7 @@ func TestEveryOutcomeOfAControl(t *testing.T) {
 		}
 	}
 	for err, want := range map[error]string{
-		errGone:                     "OUTCOME_OFFLINE offline",
+		errGone:                     "OUTCOME_OVERLOADED no_gateway", // the index knows the socket
 		errBusy:                     "OUTCOME_OVERLOADED overloaded",
 		fmt.Errorf("anything else"): "OUTCOME_TIMEOUT timeout",
 	} {

@@ -2,9 +2,9 @@
 // clients, and to hear from them. It validates, checks what the component may do,
 // routes, and answers; it holds no connection of a client.
 //
-//	Push durable     validate - authorise - reserve the key - one Kafka record per target
+//	Push durable     validate - authorize - reserve the key - one Kafka record per target
 //	                 - all acked: accepted
-//	Push ephemeral   validate - authorise - where are the receivers? - one mesh delivery
+//	Push ephemeral   validate - authorize - where are the receivers? - one mesh delivery
 //	                 per replica and target, dropped where there is no room
 //	Call, Join,      the replica that the socket's id names; if the socket is not there,
 //	Leave, Kick      the one that the session index names

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -110,8 +108,7 @@ func (g *guard) end(panicked any, err error) error {
 		g.comp.quota.close()
 	}
 	if panicked != nil {
-		err = fmt.Errorf("%w: %v", errPanic, panicked)
-		g.s.log.Error("handler panicked", elog.String("method", g.method), elog.FieldErr(err), elog.FieldStack(debug.Stack()))
+		err = g.s.panicked(g.method, panicked)
 	}
 	name := nobody
 	if g.comp != nil {

@@ -19,15 +19,6 @@ import (
 	"sluice/pkg/stream"
 )
 
-// withKafka gives the world a Kafka on loopback and the bus in front of it.
-func withKafka(partitions int32, change ...func(*bus.Config)) func(w *world) {
-	return func(w *world) {
-		k := newKafka(w.t, partitions, change...)
-		w.deps.Producer = k.bus.Producer()
-		w.deps.Consumer = k.consumer
-	}
-}
-
 // testKafka is a Kafka cluster of one broker.
 type testKafka struct {
 	t       testing.TB

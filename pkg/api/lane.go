@@ -54,9 +54,9 @@ type upStream struct {
 	missed   int    // acks that did not come in time since the latest ack or nack
 }
 
-func newUpStream(key uint64, max int) *upStream {
+func newUpStream(key uint64, window int) *upStream {
 	return &upStream{
-		key: key, max: max, wake: make(chan struct{}, 1), end: make(chan error, 1),
+		key: key, max: window, wake: make(chan struct{}, 1), end: make(chan error, 1),
 		inflight: map[uint64]*upEvent{},
 	}
 }

@@ -74,7 +74,10 @@ func (s *Server) details(ctx context.Context, seen []session.Seen) ([]*sluicev1.
 	for i, e := range seen {
 		sockets[i] = e.Socket
 	}
-	found, failed := s.clients(ctx, sockets)
+	found, failed, err := s.clients(ctx, sockets)
+	if err != nil {
+		return nil, err
+	}
 	if len(failed) > 0 {
 		return nil, dependency(ctx, "session index", errLookup)
 	}

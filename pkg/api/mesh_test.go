@@ -23,6 +23,7 @@ type fakeMesh struct {
 	mu       sync.Mutex
 	gateways map[id.Replica]*fakeGateway
 	fail     error // of every call, if set
+	panics   bool
 	calls    []string
 }
 
@@ -58,6 +59,9 @@ func (m *fakeMesh) to(what string, r id.Replica) (*fakeGateway, error) {
 	m.calls = append(m.calls, fmt.Sprintf("%s@%d", what, r))
 	if m.fail != nil {
 		return nil, m.fail
+	}
+	if m.panics {
+		panic("a secret cause")
 	}
 	g := m.gateways[r]
 	if g == nil {
@@ -133,6 +137,9 @@ func (m *fakeMesh) Reply(_ context.Context, to id.Replica, req *meshv1.ReplyRequ
 	g, err := m.to("reply", to)
 	if err != nil {
 		return nil, err
+	}
+	if req.GetBoot() != g.boot {
+		return nil, fmt.Errorf("boot of replica %d: %w", to, errGone)
 	}
 	g.mu.Lock()
 	g.replies = append(g.replies, req)

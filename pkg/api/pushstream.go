@@ -82,7 +82,13 @@ func (p *pushed) finish() (*sluicev1.PushResponse, error) {
 // is a failure or the end; it returns when the stream is over.
 func (s *Server) beginAll(ss pushing, begun chan<- pushed) {
 	for index := uint64(0); ; index++ {
-		p := s.beginNext(ss, index)
+		var p pushed
+		if err := s.safely("PushStream", func() error {
+			p = s.beginNext(ss, index)
+			return nil
+		}); err != nil {
+			p = pushed{index: index, failure: err}
+		}
 		select {
 		case begun <- p:
 		case <-ss.Context().Done():

@@ -1,11 +1,12 @@
 package api
 
 import (
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"sluice/pkg/bus"
 	"sluice/pkg/id"
@@ -232,5 +233,38 @@ func TestAComponentThatReadsNothingIsEnded(t *testing.T) {
 	s := w.subscribe("docs", 0)
 	for range 20 {
 		s.ack(s.next())
+	}
+}
+
+// TestASlowHandlerIsNotPutAsideByTheBus: the consumer loses its patience with records
+// that a component still works on, and must not take them for poison.
+func TestASlowHandlerIsNotPutAsideByTheBus(t *testing.T) {
+	k := newKafka(t, 1, func(c *bus.Config) {
+		c.Consumer.AckTimeout, c.Consumer.MaxAttempts = 20*time.Millisecond, 2
+		c.Consumer.RetryBackoff, c.Consumer.RetryFor = time.Millisecond, 50*time.Millisecond
+	})
+	w := upWorld(t, k)
+	dead := k.dead()
+	s := w.subscribe("docs", 10)
+	for i := range 5 {
+		k.up(clientEvent(id.Message(i+1), id.Socket(i+1), "edit"))
+		k.up(clientEvent(id.Message(i+10), id.Socket(i+1), "edit"))
+	}
+	for range 2 {
+		var working []*sluicev1.UpEvent
+		for range 5 {
+			working = append(working, s.next())
+		}
+		time.Sleep(500 * time.Millisecond) // the work
+		s.idle()
+		s.ack(working...)
+	}
+	k.up(clientEvent(99, socketA, "edit"))
+	s.ack(s.next())
+	eventually(t, "the acks", func() bool { return counted(w.deps.Metrics.upstream, "docs", "acked") == 11 })
+	select {
+	case letter := <-dead:
+		t.Errorf("put aside: %v", letter)
+	default:
 	}
 }

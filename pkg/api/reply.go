@@ -8,15 +8,12 @@ import (
 )
 
 // Reply answers the acknowledgement request of a client's event. The answer goes to
-// the process that received the event: on another one, or after a restart, nobody
+// the boot that received the event: on another replica, or after a restart, nobody
 // waits for it.
 func (s *Server) Reply(ctx context.Context, req *sluicev1.ReplyRequest) (*sluicev1.ReplyResponse, error) {
 	r, err := s.cfg.Limits.reply(req)
 	if err != nil {
 		return nil, err
-	}
-	if s.dead(ctx, r.to) {
-		return &sluicev1.ReplyResponse{Outcome: sluicev1.Outcome_OUTCOME_OFFLINE}, nil
 	}
 	resp, err := s.deps.Mesh.Reply(ctx, r.to.replica, &meshv1.ReplyRequest{
 		Boot: r.to.boot, Socket: uint64(r.to.socket), Namespace: r.to.namespace, AckId: r.to.ackID,
@@ -26,19 +23,4 @@ func (s *Server) Reply(ctx context.Context, req *sluicev1.ReplyRequest) (*sluice
 		return &sluicev1.ReplyResponse{Outcome: s.outcomeOfError(err)}, nil
 	}
 	return &sluicev1.ReplyResponse{Outcome: outcomeOf(resp.GetOutcome())}, nil
-}
-
-// dead reports whether another process has the replica's number by now. The mesh
-// addresses whoever has the number, and the ack id would mean something else there.
-func (s *Server) dead(ctx context.Context, to replyTo) bool {
-	nodes, err := s.deps.Index.Living(ctx)
-	if err != nil {
-		return false // unknown: the gateway answers for itself
-	}
-	for _, n := range nodes {
-		if n.Replica == to.replica {
-			return n.Boot != to.boot
-		}
-	}
-	return false // a young process may not be listed yet
 }

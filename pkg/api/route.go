@@ -45,7 +45,10 @@ func (s *Server) routes(ctx context.Context, p *push) ([]route, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := s.locations(ctx, slices.Concat(sockets...))
+	at, err := s.locations(ctx, slices.Concat(sockets...))
+	if err != nil {
+		return nil, err
+	}
 	for i := range out {
 		for _, socket := range sockets[i] {
 			if r, ok := at[socket]; ok && !slices.Contains(out[i].replicas, r) {
@@ -91,10 +94,10 @@ var errTooMany = &InvalidError{Violations: []Violation{{Field: "users", Reason: 
 // locations returns the replicas that hold the sockets. The index is the truth, as
 // a socket may have moved since its id was minted; while it is away, the replica in
 // the id is the best guess. Sockets that are not connected are missing.
-func (s *Server) locations(ctx context.Context, sockets []id.Socket) map[id.Socket]id.Replica {
+func (s *Server) locations(ctx context.Context, sockets []id.Socket) (map[id.Socket]id.Replica, error) {
 	at := make(map[id.Socket]id.Replica, len(sockets))
 	var mu sync.Mutex // guards at
-	s.chunks(ctx, sockets, func(ctx context.Context, part []id.Socket) {
+	err := s.chunks(ctx, sockets, func(ctx context.Context, part []id.Socket) {
 		clients, err := s.deps.Index.GetMany(ctx, part)
 		mu.Lock()
 		defer mu.Unlock()
@@ -108,14 +111,14 @@ func (s *Server) locations(ctx context.Context, sockets []id.Socket) map[id.Sock
 			at[clients[i].Socket] = clients[i].Replica
 		}
 	})
-	return at
+	return at, err
 }
 
 // clients looks sockets up; failed holds those that the index did not answer for.
-func (s *Server) clients(ctx context.Context, sockets []id.Socket) (found map[id.Socket]session.Client, failed map[id.Socket]bool) {
+func (s *Server) clients(ctx context.Context, sockets []id.Socket) (found map[id.Socket]session.Client, failed map[id.Socket]bool, err error) {
 	found, failed = make(map[id.Socket]session.Client, len(sockets)), map[id.Socket]bool{}
 	var mu sync.Mutex // guards found and failed
-	s.chunks(ctx, sockets, func(ctx context.Context, part []id.Socket) {
+	err = s.chunks(ctx, sockets, func(ctx context.Context, part []id.Socket) {
 		clients, err := s.deps.Index.GetMany(ctx, part)
 		mu.Lock()
 		defer mu.Unlock()
@@ -129,21 +132,23 @@ func (s *Server) clients(ctx context.Context, sockets []id.Socket) (found map[id
 			found[clients[i].Socket] = clients[i]
 		}
 	})
-	return found, failed
+	return found, failed, err
 }
 
-// chunks calls do with parts of the list, several at once.
-func (s *Server) chunks(ctx context.Context, list []id.Socket, do func(ctx context.Context, part []id.Socket)) {
+// chunks calls do with parts of the list, several at once. The error is that of
+// parallel: ctx ended, or do panicked.
+func (s *Server) chunks(ctx context.Context, list []id.Socket, do func(ctx context.Context, part []id.Socket)) error {
 	parts := slices.Collect(slices.Chunk(list, s.cfg.Work.Chunk))
-	_ = s.parallel(ctx, len(parts), func(ctx context.Context, i int) error {
+	return s.parallel(ctx, len(parts), func(ctx context.Context, i int) error {
 		do(ctx, parts[i])
 		return nil
 	})
 }
 
 // parallel calls do for 0 to n-1, at most Work.Lookups at once, and returns the
-// first error; the rest is then cancelled.
+// first error; the rest is then canceled.
 func (s *Server) parallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	do = s.guarded(do)
 	if n == 1 {
 		return do(ctx, 0)
 	}

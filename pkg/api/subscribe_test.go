@@ -247,9 +247,7 @@ func TestWrongSubscriptionsAreRefused(t *testing.T) {
 	s := w.open("docs")
 	s.send(start)
 	s.read()
-	if err := take(t, "the end", s.ended); status.Code(err) == codes.ResourceExhausted {
-		return
-	} else {
+	if err := take(t, "the end", s.ended); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("one stream too many: %v", err)
 	}
 }

@@ -61,7 +61,11 @@ func (u *uplink) handle(run, ctx context.Context, d *bus.Delivery) {
 	if c == nil {
 		return // the component was removed: the streams end, and the consumer after them
 	}
-	shown, err := c.read(d)
+	var shown *sluicev1.UpEvent
+	err := u.s.safely("read an event", func() (err error) {
+		shown, err = c.read(d)
+		return err
+	})
 	if err != nil {
 		u.count(upBroken, 1)
 		d.Nack(err)
