@@ -25,7 +25,7 @@ func (s *Session) sendPoll(f *Frame, volatile bool) (done bool, err error) {
 	}
 	p := s.poll
 	switch {
-	case volatile && (p.wake == nil || len(p.queue) > 0):
+	case volatile && p.wake == nil: // none waits, or something woke it
 		return true, ErrBehind
 	case p.bytes > 0 && p.bytes+f.size > s.srv.cfg.BacklogBytes:
 		return true, ErrSlow

@@ -343,3 +343,13 @@ func TestCloseAfterFlushOverPolling(t *testing.T) {
 	w.take(get).wants(t, 200, "1")
 	c.wantsClosed(ReasonDrain)
 }
+
+// The reason that was given stays, whatever happens while the session is flushed.
+func TestReasonOfAFadingSession(t *testing.T) {
+	w := newWorld(t)
+	q, c := w.poll(4)
+	c.s.Send(NewFrame([]byte("come back")))
+	c.s.CloseAfterFlush(ReasonDrain)
+	w.ask("POST", q, "1").wants(t, 200, "ok")
+	c.wantsClosed(ReasonDrain)
+}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -195,6 +196,21 @@ func TestUpgradeSwitchedOff(t *testing.T) {
 	}
 }
 
+// A WebSocket that fails does not end a session that is still to be flushed.
+func TestFailedUpgradeWhileFading(t *testing.T) {
+	w := newWorld(t)
+	q, c := w.poll(4)
+	c.s.Send(NewFrame([]byte("last")))
+	c.s.CloseAfterFlush(ReasonDrain)
+	p := w.dial(socketOf(q))
+	p.say("garbage")
+	p.wantsClose(1005)
+	c.isOpen()
+	w.ask("GET", q, "").wants(t, 200, "4last")
+	w.ask("GET", q, "").wants(t, 200, "1")
+	c.wantsClosed(ReasonDrain)
+}
+
 func TestCloseDuringUpgrade(t *testing.T) {
 	w := newWorld(t)
 	q, c := w.poll(4)
@@ -216,6 +232,38 @@ func TestCloseDuringUpgrade(t *testing.T) {
 	p.wants("4last")
 	p.wantsClose(1005)
 	c.wantsClosed(ReasonDrain)
+}
+
+// A POST that is still being delivered when the session changes over is finished
+// before messages of the WebSocket are delivered.
+func TestPostDuringSwitch(t *testing.T) {
+	inside, leave := make(chan bool, 1), make(chan bool)
+	w := newWorld(t, clients(func(c *client) {
+		c.onEach = func(_ *client, data []byte, _ bool) {
+			if string(data) == "posted" {
+				inside <- true
+				<-leave
+			}
+		}
+	}))
+	q, c := w.poll(4)
+	post := make(chan reply, 1)
+	go func() { r, _ := w.tryAsk(context.Background(), "POST", q, "4posted\x1e4second"); post <- r }()
+	<-inside
+	p := w.dial(socketOf(q))
+	p.say("2probe")
+	p.wants("3probe")
+	p.say("5")
+	p.say("4pushed")
+	eventually(t, "the reader to wait for its turn", func() bool {
+		c.s.mu.Lock()
+		defer c.s.mu.Unlock()
+		return c.s.waiter != nil
+	})
+	close(leave)
+	w.take(post).wants(t, 200, "ok")
+	c.until("all messages", func() bool { return len(c.got) == 3 })
+	c.isOpen()
 }
 
 // Under traffic in both directions nothing is lost, doubled or reordered, at

@@ -1,0 +1,148 @@
+package transport
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// bareLink is a link over TCP with nobody reading or writing, and its other end.
+func bareLink(t *testing.T) (*link, net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	far, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t}
+	link, err := newLink(&Session{srv: newServer(w, nil)}, near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link.begin()
+	far.SetDeadline(time.Now().Add(patience))
+	t.Cleanup(func() {
+		link.kill()
+		far.Close()
+		link.srv.running.Wait()
+	})
+	return link, far
+}
+
+// What somebody else queued while a frame was being written comes after the
+// rest of that frame.
+func TestRestOfAFrameComesBeforeTheQueue(t *testing.T) {
+	for _, queued := range []int{1, 5} {
+		l, far := bareLink(t)
+		first := repeat("a", 20<<20) // more than the kernel takes
+		want := bytes.Clone(first)
+		if !l.take() {
+			t.Fatal("the role is taken")
+		}
+		for i := range queued {
+			next := repeat(string(rune('b'+i)), 10)
+			l.push(next)
+			want = append(want, next...)
+		}
+		l.writeOut(first)
+		if l.pending() == 0 {
+			t.Fatal("nothing waits")
+		}
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(far, got); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("other bytes, or %v", err)
+		}
+		eventually(t, "an empty queue", func() bool { return l.pending() == 0 })
+	}
+}
+
+func TestKilledLinkTakesNothing(t *testing.T) {
+	l, far := bareLink(t)
+	l.kill()
+	if err := l.send([]byte("x"), false); err != ErrClosed {
+		t.Errorf("send: %v", err)
+	}
+	l.put([]byte("x"), false)
+	l.shut(emptyClose)
+	if l.take() || l.timer != nil {
+		t.Error("the role can be had, or a timer runs")
+	}
+	if n, err := far.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Errorf("read %d bytes, %v", n, err)
+	}
+}
+
+// The descriptor of a plain connection must not be closed while somebody uses
+// it: the number might be another connection's by then.
+func TestKillLeavesClosingToWhoIsWriting(t *testing.T) {
+	l, _ := bareLink(t)
+	l.take()
+	l.kill()
+	raw, err := l.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = raw.Control(func(uintptr) {}); err != nil {
+		t.Errorf("closed while the role is taken: %v", err)
+	}
+	l.begin()
+	if err = raw.Control(func(uintptr) {}); err == nil {
+		t.Error("not closed after the role was given back")
+	}
+}
+
+func TestNothingFollowsTheLastFrame(t *testing.T) {
+	l, far := bareLink(t)
+	l.send([]byte("a"), false)
+	l.shut([]byte("z"))
+	if err := l.send([]byte("b"), false); err != ErrClosed {
+		t.Errorf("send: %v", err)
+	}
+	l.put([]byte("b"), false)
+	l.push([]byte("b"))
+	l.shut([]byte("y"))
+	got := make([]byte, 2)
+	if _, err := io.ReadFull(far, got); err != nil || string(got) != "az" {
+		t.Errorf("%q %v", got, err)
+	}
+	l.kill()
+	if n, _ := far.Read(got); n > 0 {
+		t.Errorf("then %q", got[:n])
+	}
+}
+
+// A reader that has read what there is holds no buffer, and does not wait.
+func TestIdleReaderHoldsNothing(t *testing.T) {
+	l, far := bareLink(t)
+	far.Write([]byte("hello"))
+	if err := l.park(); err != nil {
+		t.Fatal(err)
+	}
+	l.borrow()
+	if more, err := l.more(false); !more || err != nil {
+		t.Fatalf("more: %v %v", more, err)
+	}
+	if l.br.Discard(5); l.tcp.buf != nil {
+		t.Error("the feed keeps its buffer")
+	}
+	if more, err := l.more(true); more || err != nil {
+		t.Errorf("then: %v %v", more, err)
+	}
+	if l.handBack(); l.lent != nil || l.br.Size() != 0 {
+		t.Error("the reader keeps its buffer")
+	}
+	far.Close()
+	if err := l.park(); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+}
