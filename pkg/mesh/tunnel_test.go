@@ -236,6 +236,11 @@ func TestAClientThatStillSendsGetsTheLastBytesAndNoReset(t *testing.T) {
 	if got, err := io.ReadAll(client); string(got) != "bye" || err != nil {
 		t.Errorf("client read %q, %v", got, err)
 	}
+	select {
+	case <-flooded:
+		t.Error("the client was reset, which may overtake what was sent")
+	case <-time.After(50 * time.Millisecond):
+	}
 	client.Close()
 	within(t, "the client's writer", flooded)
 	if err := e.result(t); err != nil {
@@ -317,7 +322,11 @@ func TestEveryCutFreesBothSides(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, callee, e, p, c := open(t, testConfig())
-			// What a gateway has: a reader at either end, and bytes on the way.
+			// Nothing is on the way, so nothing but the cut itself tells.
+			fmt.Fprint(callee, "up")
+			if _, err := io.ReadFull(client, make([]byte, 2)); err != nil {
+				t.Fatal(err)
+			}
 			ends := make(chan struct{}, 2)
 			for _, nc := range []net.Conn{client, callee} {
 				go func() {
@@ -326,7 +335,6 @@ func TestEveryCutFreesBothSides(t *testing.T) {
 					ends <- struct{}{}
 				}()
 			}
-			fmt.Fprint(callee, "some bytes")
 			cut(client, callee, p, c)
 			if err := e.result(t); err != nil {
 				t.Error(err)
@@ -342,6 +350,21 @@ func TestEveryCutFreesBothSides(t *testing.T) {
 				eventually(t, side+"'s side to be freed", func() bool { return value(m.tunnels.WithLabelValues(side)) == 0 })
 			}
 		})
+	}
+}
+
+func TestACutIsNoticedWhileTheCalleeDoesNotRead(t *testing.T) {
+	client, callee, e, _, _ := open(t, testConfig())
+	defer callee.Close()
+	for err := error(nil); err == nil; { // until everything between is full
+		_ = client.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		_, err = client.Write(make([]byte, 64<<10))
+	}
+	_ = client.SetLinger(0)
+	client.Close()
+	eventually(t, "the callee's writes to fail", func() bool { _, err := callee.Write([]byte("x")); return err != nil })
+	if err := e.result(t); err != nil {
+		t.Error(err)
 	}
 }
 
