@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"sluice/pkg/api"
 	"sluice/pkg/id"
@@ -22,14 +24,31 @@ type apiProgram struct {
 	cfg      APIConfig
 	governed bool // somebody else runs the governor of this process
 
+	cert *certificate // nil without TLS
+	tls  *tls.Config
+
 	// The stages end from the last to the first.
 	ports *stage // governor
 	base  *stage // registry, producer, mesh client
 	calls *stage // the gRPC port and the subscriptions behind it
 }
 
-func newAPIProgram(key string, cfg APIConfig, log *elog.Component) *apiProgram {
-	return &apiProgram{backbone: newBackbone("ws-api", key, log), cfg: cfg}
+// newAPIProgram does the work that can fail for reasons that waiting does not
+// mend: reading files.
+func newAPIProgram(key string, cfg APIConfig, log *elog.Component) (*apiProgram, error) {
+	p := &apiProgram{backbone: newBackbone("ws-api", key, log), cfg: cfg}
+	if cfg.TLS.CertFile == "" {
+		return p, nil
+	}
+	var err error
+	if p.cert, err = loadCertificate(cfg.TLS.CertFile, cfg.TLS.KeyFile, log); err != nil {
+		return nil, err
+	}
+	p.tls = p.cert.config("h2")
+	if cfg.TLS.ClientCAFile != "" {
+		err = believe(p.tls, cfg.TLS.ClientCAFile)
+	}
+	return p, err
 }
 
 func (p *apiProgram) up(ctx context.Context, failed chan<- error) error {
@@ -58,11 +77,17 @@ func (p *apiProgram) open(ids *id.Generator) error {
 	if err != nil {
 		return err
 	}
-	server := newGRPCServer("API port", p.key+"server.grpc", p.cfg.Server.GRPC, p.health,
-		p.cfg.API.Server.ServerOptions(),
+	options := p.cfg.API.Server.ServerOptions()
+	if p.tls != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(p.tls)))
+	}
+	server := newGRPCServer("API port", p.key+"server.grpc", p.cfg.Server.GRPC, p.health, options,
 		[]grpc.UnaryServerInterceptor{service.UnaryInterceptor()},
 		[]grpc.StreamServerInterceptor{service.StreamInterceptor()})
 	sluicev1.RegisterSluiceServer(server.component.Server, service)
+	if p.cert != nil {
+		p.base.run("certificate", func(ctx context.Context) error { return p.cert.watch(ctx, p.cfg.TLS.ReloadEvery) })
+	}
 	p.base.run("registry", p.registry.Run)
 	p.base.run("mesh client", caller.Run)
 	p.base.run("producer", p.producer.Run)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -73,12 +74,27 @@ func (c *certificate) watch(ctx context.Context, every time.Duration) error {
 	}
 }
 
-// config is what a server needs to use the certificate. Only HTTP/1.1 is
-// offered: a WebSocket needs nothing else.
-func (c *certificate) config() *tls.Config {
+// config is what a server needs to use the certificate, for clients that speak
+// one of the protocols.
+func (c *certificate) config(protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"http/1.1"},
+		NextProtos:     protocols,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
+}
+
+// believe has clients' certificates checked against the authorities in a file.
+// A client without one is let in, to prove itself otherwise.
+func believe(conf *tls.Config, file string) error {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("authorities: %w", err)
+	}
+	conf.ClientCAs = x509.NewCertPool()
+	if !conf.ClientCAs.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("authorities: %s holds no certificate", file)
+	}
+	conf.ClientAuth = tls.VerifyClientCertIfGiven
+	return nil
 }

@@ -68,6 +68,8 @@ type APIConfig struct {
 	Trace TraceConfig `toml:"trace"`
 	// Server holds the servers.
 	Server APIServers `toml:"server"`
+	// TLS is for the calls of components.
+	TLS ComponentTLSConfig `toml:"tls"`
 	// API is what components may do.
 	API api.Config `toml:"api"`
 	// Mesh is the traffic between the processes.
@@ -121,6 +123,7 @@ func DefaultAPIConfig() APIConfig {
 	c := APIConfig{
 		Name: hostname(), Logger: defaultLoggers(), Trace: defaultTrace(),
 		Server: APIServers{Governor: GovernorConfig{Host: "127.0.0.1", Port: 9004}, GRPC: defaultGRPC(9002)},
+		TLS:    ComponentTLSConfig{ReloadEvery: 10 * time.Second},
 		API:    api.DefaultConfig(), Mesh: mesh.DefaultConfig(), Registry: replica.DefaultConfig(), Redis: defaultRedis(),
 		Session: session.DefaultConfig(), Stream: stream.DefaultConfig(), Kafka: bus.DefaultConfig(),
 		Stop: StopConfig{Timeout: 30 * time.Second},

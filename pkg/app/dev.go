@@ -85,8 +85,11 @@ type devProgram struct {
 }
 
 func newDevProgram(cfg DevConfig, s devServices, log *elog.Component) (*devProgram, error) {
-	p := &devProgram{cfg: s, log: log, api: newAPIProgram("api.", s.API, log)}
+	p := &devProgram{cfg: s, log: log}
 	var err error
+	if p.api, err = newAPIProgram("api.", s.API, log); err != nil {
+		return nil, err
+	}
 	if p.gateway, err = newGatewayProgram("gateway.", s.Gateway, log); err != nil {
 		return nil, err
 	}

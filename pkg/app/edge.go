@@ -78,7 +78,7 @@ func (e *edge) run(ctx context.Context) error {
 	for _, l := range inner {
 		ln := transport.Listen(l)
 		if e.cert != nil {
-			ln = tls.NewListener(ln, e.cert.config())
+			ln = tls.NewListener(ln, e.cert.config("http/1.1")) // a WebSocket needs nothing newer
 		}
 		go func() { failed <- e.server.Serve(ln) }()
 		e.log.Info("client port open", elog.String("addr", l.Addr().String()), elog.Any("tls", e.cert != nil))

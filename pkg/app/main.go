@@ -85,7 +85,11 @@ func Gateway(args []string) int {
 func API(args []string) int {
 	cfg := DefaultAPIConfig()
 	return serve("ws-api", args, &cfg, func(log *elog.Component) (*service, error) {
-		return newService("ws-api", newAPIProgram("", cfg, log), cfg.Stop.Timeout, log), nil
+		p, err := newAPIProgram("", cfg, log)
+		if err != nil {
+			return nil, err
+		}
+		return newService("ws-api", p, cfg.Stop.Timeout, log), nil
 	})
 }
 

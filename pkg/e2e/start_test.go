@@ -19,7 +19,7 @@ import (
 func TestEveryConfigErrorIsReportedAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bad.toml")
 	text := `
-nmae = "typo"
+namee = "typo"
 [transport]
 ping_interval = 25
 path = "no-slash"
@@ -43,7 +43,7 @@ brokers = ["no-port"]
 		t.Fatalf("ended with %v", err)
 	}
 	for _, want := range []string{
-		"nmae", "transport.ping_interval", "transport.path", "gateway.namespaces", "redis.addrs", "kafka.brokers",
+		"namee", "transport.ping_interval", "transport.path", "gateway.namespaces", "redis.addrs", "kafka.brokers",
 		"mesh.token", "registry.dsn", "edge.max_header_bytes: from SLUICE_EDGE_MAX_HEADER_BYTES",
 	} {
 		if !strings.Contains(out.String(), want) {
