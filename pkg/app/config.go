@@ -114,7 +114,6 @@ func DefaultGatewayConfig() GatewayConfig {
 		Stop: StopConfig{Timeout: time.Minute},
 	}
 	c.Kafka.Consumer.AckTimeout = time.Hour
-	c.Server.Mesh.SlowLogThreshold = 0 // polls hang as long as they may
 	return c
 }
 

@@ -31,8 +31,8 @@ type GRPCConfig struct {
 	// it is not host and port: behind address translation, or when listening on
 	// every interface. Default empty.
 	Advertise string `toml:"advertise"`
-	// SlowLogThreshold is the time above which EGO logs a call as slow. Defaults
-	// 500ms (API) and zero, which logs none (mesh: forwarded polls hang).
+	// SlowLogThreshold is the time above which EGO logs a call as slow. Default
+	// zero, which logs none: subscriptions live for hours, forwarded polls hang.
 	SlowLogThreshold time.Duration `toml:"slowLogThreshold"`
 	// EnableAccessInterceptor makes EGO log every call. Default false.
 	EnableAccessInterceptor bool `toml:"enableAccessInterceptor"`
@@ -47,7 +47,7 @@ type GRPCConfig struct {
 
 func defaultGRPC(port int) GRPCConfig {
 	return GRPCConfig{
-		Host: "127.0.0.1", Port: port, SlowLogThreshold: 500 * time.Millisecond,
+		Host: "127.0.0.1", Port: port,
 		EnableMetricInterceptor: true, Reflection: true,
 	}
 }
