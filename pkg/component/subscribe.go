@@ -34,8 +34,9 @@ type Handler func(ctx context.Context, e *Event) error
 // different sockets by Options.Workers goroutines. What was received and not
 // handled when a connection broke is delivered again; what was handled and could
 // not be acknowledged is recognised by its Mid when it comes again soon, and not
-// handled twice. Other services' handling is not known: a handler whose effects
-// must happen once keeps the Mids itself.
+// handled twice. What other processes have handled is not known: a handler whose
+// effects must happen once keeps the Mids itself. An event whose handler failed
+// comes again when younger ones of its socket may have been handled.
 func (c *Client) Subscribe(ctx context.Context, h Handler) error {
 	s := newSubscription(ctx, c, h)
 	err := s.receive(ctx)

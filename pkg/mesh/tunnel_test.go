@@ -2,23 +2,17 @@ package mesh
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-	"golang.org/x/net/nettest"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -68,89 +62,6 @@ func open(t *testing.T, cfg Config) (client *net.TCPConn, callee net.Conn, e *ed
 	return client, <-conns, e, p, c
 }
 
-func TestTheCalleesEndIsANetConn(t *testing.T) {
-	// nettest tries most on the first of the two.
-	for name, first := range map[string]func(client, callee net.Conn) (net.Conn, net.Conn){
-		"callee": func(client, callee net.Conn) (net.Conn, net.Conn) { return callee, client },
-		"client": func(client, callee net.Conn) (net.Conn, net.Conn) { return client, callee },
-	} {
-		t.Run(name, func(t *testing.T) {
-			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-				client, callee, e, _, _ := open(t, testConfig())
-				c1, c2 = first(client, callee)
-				return c1, c2, func() {
-					client.Close()
-					callee.Close()
-					if err := e.result(t); err != nil {
-						t.Error(err)
-					}
-				}, nil
-			})
-		})
-	}
-}
-
-func TestADeadlineCanBeMovedAndRemoved(t *testing.T) {
-	_, callee, _, _, _ := open(t, testConfig())
-	defer callee.Close()
-	read := func() error { _, err := callee.Read(make([]byte, 1)); return err }
-	for range 3 {
-		_ = callee.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
-		if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("Read: %v", err)
-		}
-		if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("and again: %v", err)
-		}
-	}
-	_ = callee.SetReadDeadline(time.Now().Add(-time.Second))
-	if err := read(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("in the past: %v", err)
-	}
-	_ = callee.SetReadDeadline(time.Time{})
-	ended := make(chan error, 1)
-	go func() { ended <- read() }()
-	select {
-	case err := <-ended:
-		t.Errorf("without a deadline: %v", err)
-	case <-time.After(30 * time.Millisecond):
-	}
-	callee.Close()
-	if err := <-ended; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("closed: %v", err)
-	}
-}
-
-func TestAnOldDeadlineDoesNotHitANewOne(t *testing.T) {
-	_, callee, _, _, _ := open(t, testConfig())
-	defer callee.Close()
-	c := callee.(*conn)
-	// The timer of the first has fired and waits for the lock while the second
-	// is set.
-	c.mu.Lock()
-	c.rdl.setLocked(time.Now().Add(time.Millisecond), &c.readable)
-	time.Sleep(20 * time.Millisecond)
-	c.rdl.setLocked(time.Now().Add(time.Hour), &c.readable)
-	c.mu.Unlock()
-	time.Sleep(20 * time.Millisecond)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.rdl.passed {
-		t.Error("the new deadline has passed")
-	}
-}
-
-func TestTheCalleesEndHasTheClientsAddress(t *testing.T) {
-	client, callee, _, _, _ := open(t, testConfig())
-	defer callee.Close()
-	if got, want := callee.RemoteAddr().String(), client.LocalAddr().String(); got != want {
-		t.Errorf("RemoteAddr = %s, want %s", got, want)
-	}
-	if _, ok := callee.RemoteAddr().(*net.TCPAddr); !ok {
-		t.Errorf("RemoteAddr is a %T", callee.RemoteAddr())
-	}
-}
-
 func TestBytesSentWithTheUpgradeAreNotLost(t *testing.T) {
 	conns := make(chan net.Conn, 1)
 	e, _, _ := pair(t, testConfig(), switched(conns))
@@ -198,25 +109,6 @@ func TestAHalfCloseLeavesTheOtherHalfOpen(t *testing.T) {
 	if got, err := io.ReadAll(client); string(got) != "answer" || err != nil {
 		t.Errorf("client read %q, %v", got, err)
 	}
-	if err := e.result(t); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestWhatWasWrittenBeforeCloseArrives(t *testing.T) {
-	cfg := testConfig()
-	cfg.TunnelLinger = time.Hour
-	client, callee, e, p, _ := open(t, cfg)
-	const size = 8 << 20
-	go func() {
-		_, _ = callee.Write(make([]byte, size))
-		callee.Close()
-	}()
-	if n, err := io.Copy(io.Discard, client); n != size || err != nil {
-		t.Errorf("client read %d bytes, %v", n, err)
-	}
-	eventually(t, "the callee's side to be freed", func() bool { return value(p.m.tunnels.WithLabelValues("callee")) == 0 })
-	client.Close()
 	if err := e.result(t); err != nil {
 		t.Error(err)
 	}
@@ -368,242 +260,6 @@ func TestACutIsNoticedWhileTheCalleeDoesNotRead(t *testing.T) {
 	}
 }
 
-// echo upgrades with gorilla and sends back what comes, like a gateway that
-// returns from its handler.
-func echo(closed chan<- error) http.HandlerFunc {
-	var up = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
-	return func(w http.ResponseWriter, r *http.Request) {
-		ws, err := up.Upgrade(w, r, nil)
-		if err != nil {
-			closed <- err
-			return
-		}
-		go func() {
-			defer ws.Close()
-			for {
-				kind, b, err := ws.ReadMessage()
-				if err == nil {
-					err = ws.WriteMessage(kind, b)
-				}
-				if err != nil {
-					closed <- err
-					return
-				}
-			}
-		}()
-	}
-}
-
-func dialWS(t testing.TB, e *edge) *websocket.Conn {
-	t.Helper()
-	ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(e.URL, "http")+"/socket.io/", nil)
-	if err != nil {
-		t.Fatalf("%v, %v", err, resp)
-	}
-	t.Cleanup(func() { ws.Close() })
-	_ = ws.SetReadDeadline(time.Now().Add(60 * time.Second))
-	_ = ws.SetWriteDeadline(time.Now().Add(60 * time.Second))
-	return ws
-}
-
-func TestTenThousandMessagesEachWay(t *testing.T) {
-	closed := make(chan error, 1)
-	e, _, c := pair(t, testConfig(), echo(closed))
-	ws := dialWS(t, e)
-	const n = 10_000
-	sent := make(chan error, 1)
-	go func() {
-		b := make([]byte, 200)
-		for i := range n {
-			binary.BigEndian.PutUint32(b, uint32(i))
-			if err := ws.WriteMessage(websocket.BinaryMessage, b[:4+i%197]); err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- nil
-	}()
-	for i := range n {
-		kind, b, err := ws.ReadMessage()
-		if err != nil || kind != websocket.BinaryMessage || len(b) != 4+i%197 || binary.BigEndian.Uint32(b) != uint32(i) {
-			t.Fatalf("message %d: %d bytes of kind %d, %v", i, len(b), kind, err)
-		}
-	}
-	if err := <-sent; err != nil {
-		t.Error(err)
-	}
-	ws.Close()
-	<-closed
-	if err := e.result(t); err != nil {
-		t.Error(err)
-	}
-	for _, direction := range []string{"up", "down"} {
-		if value(c.m.tunnelBytes.WithLabelValues(direction)) < n*4 {
-			t.Errorf("too few bytes counted %s", direction)
-		}
-	}
-}
-
-func TestAMegabyteEachWay(t *testing.T) {
-	closed := make(chan error, 1)
-	e, _, _ := pair(t, testConfig(), echo(closed))
-	ws := dialWS(t, e)
-	big := make([]byte, 1<<20)
-	for i := range big {
-		big[i] = byte(i * 7 >> 3)
-	}
-	go func() { _ = ws.WriteMessage(websocket.BinaryMessage, big) }()
-	if _, got, err := ws.ReadMessage(); err != nil || !bytes.Equal(got, big) {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
-	ws.Close()
-	<-closed
-}
-
-func TestCloseCodesPass(t *testing.T) {
-	t.Run("up", func(t *testing.T) {
-		closed := make(chan error, 1)
-		e, _, _ := pair(t, testConfig(), echo(closed))
-		ws := dialWS(t, e)
-		_ = ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(4001, "leaving"))
-		if err := <-closed; !websocket.IsCloseError(err, 4001) {
-			t.Errorf("callee saw %v", err)
-		}
-		if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, 4001) {
-			t.Errorf("client saw %v", err)
-		}
-	})
-	t.Run("down", func(t *testing.T) {
-		e, _, _ := pair(t, testConfig(), func(w http.ResponseWriter, r *http.Request) {
-			ws, err := new(websocket.Upgrader).Upgrade(w, r, nil)
-			if err != nil {
-				panic(err)
-			}
-			_ = ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(1009, "too large"))
-			ws.Close()
-		})
-		ws := dialWS(t, e)
-		if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, 1009) {
-			t.Errorf("client saw %v", err)
-		}
-	})
-}
-
-func TestASlowClientHoldsBoundedMemory(t *testing.T) {
-	cfg := testConfig()
-	cfg.TunnelLinger = 50 * time.Millisecond
-	client, callee, e, p, _ := open(t, cfg)
-	_ = client.SetReadBuffer(4 << 10)
-	before := heap()
-	// The kernel's buffers take some megabytes; what counts is that it ends, and
-	// that our side does not grow.
-	block := make([]byte, 64<<10)
-	var written int
-	for written < 256<<20 {
-		_ = callee.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
-		n, err := callee.Write(block)
-		written += n
-		if err != nil {
-			var ne net.Error
-			if !errors.As(err, &ne) || !ne.Timeout() {
-				t.Fatal(err)
-			}
-			break
-		}
-	}
-	if written >= 256<<20 {
-		t.Fatal("writes to a client that reads nothing never blocked")
-	}
-	if grown := int64(heap()) - int64(before); grown > 2<<20 {
-		t.Errorf("heap grew by %d bytes while %d were written", grown, written)
-	}
-	t.Logf("%d bytes taken, heap grew by %d", written, int64(heap())-int64(before))
-
-	// The callee gives up: its close does not wait for the client for ever.
-	callee.Close()
-	eventually(t, "the callee's side to be freed", func() bool { return value(p.m.tunnels.WithLabelValues("callee")) == 0 })
-	client.Close()
-	if err := e.result(t); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestASlowCalleeHoldsBoundedMemory(t *testing.T) {
-	client, callee, e, _, _ := open(t, testConfig())
-	before := heap()
-	block := make([]byte, 64<<10)
-	var written int
-	for written < 256<<20 {
-		_ = client.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
-		n, err := client.Write(block)
-		written += n
-		if err != nil {
-			break
-		}
-	}
-	if written >= 256<<20 {
-		t.Fatal("writes to a callee that reads nothing never blocked")
-	}
-	if grown := int64(heap()) - int64(before); grown > 2<<20 {
-		t.Errorf("heap grew by %d bytes while %d were written", grown, written)
-	}
-	callee.Close()
-	if err := e.result(t); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestAStalledTunnelDoesNotStallTheOthers(t *testing.T) {
-	conns := make(chan net.Conn, 1)
-	e, _, _ := pair(t, testConfig(), switched(conns))
-	var stalled []net.Conn
-	for range 5 {
-		upgrade(t, e, "") // and reads no more
-		nc := <-conns
-		stalled = append(stalled, nc)
-		go func() {
-			for err := error(nil); err == nil; {
-				_, err = nc.Write(make([]byte, 64<<10))
-			}
-		}()
-	}
-	_, br, _ := upgrade(t, e, "")
-	callee := <-conns
-	go func() { _, _ = callee.Write(make([]byte, 8<<20)) }()
-	if n, err := io.CopyN(io.Discard, br, 8<<20); err != nil {
-		t.Errorf("%d bytes of the healthy one, then %v", n, err)
-	}
-	for _, nc := range append(stalled, callee) {
-		nc.Close()
-	}
-}
-
-func TestAClientThatTakesNothingIsCut(t *testing.T) {
-	cfg := testConfig()
-	cfg.TunnelStall = 100 * time.Millisecond
-	_, callee, e, _, _ := open(t, cfg)
-	for err := error(nil); err == nil; {
-		_, err = callee.Write(make([]byte, 64<<10))
-	}
-	if err := e.result(t); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestATunnelToABootYoungerThanTheDirectory(t *testing.T) {
-	cfg := testConfig()
-	closed := make(chan error, 1)
-	p := start(t, cfg, 1, "boot-b", "", &fake{http: echo(closed)})
-	c := dial(t, cfg, newBook(Member{Replica: 1, Boot: "boot-a", Address: p.Address}))
-	ws := dialWS(t, newEdge(t, c, 1))
-	_ = ws.WriteMessage(websocket.TextMessage, []byte("hello"))
-	if _, b, err := ws.ReadMessage(); err != nil || string(b) != "hello" {
-		t.Errorf("%q, %v", b, err)
-	}
-	ws.Close()
-	<-closed
-}
-
 func TestACalleeThatDoesNotAnswerIsUnreachable(t *testing.T) {
 	cfg := testConfig()
 	cfg.TunnelOpenTimeout = 30 * time.Millisecond
@@ -630,11 +286,4 @@ func TestAWriterThatCannotHijackGetsAnError(t *testing.T) {
 	}
 	nc.Close()
 	eventually(t, "the callee's side to be freed", func() bool { return value(p.m.tunnels.WithLabelValues("callee")) == 0 })
-}
-
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
