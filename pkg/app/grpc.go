@@ -28,6 +28,9 @@ func newGRPCServer(name, key string, cfg GRPCConfig, h *health, opts []grpc.Serv
 	unary []grpc.UnaryServerInterceptor, stream []grpc.StreamServerInterceptor,
 ) *grpcServer {
 	unary = append([]grpc.UnaryServerInterceptor{healthUnary(h)}, unary...)
+	for i, inner := range stream {
+		stream[i] = unlessReflection(inner)
+	}
 	stream = append([]grpc.StreamServerInterceptor{guardStream(cfg.Reflection)}, stream...)
 	component := egrpc.Load(key).Build(
 		egrpc.WithServerOption(opts...),
@@ -80,11 +83,24 @@ func healthUnary(h *health) grpc.UnaryServerInterceptor {
 	}
 }
 
+const reflectionService = "/grpc.reflection."
+
+// unlessReflection keeps a service's own interceptor away from reflection, which
+// shows the schema to whoever reaches the port, or is switched off.
+func unlessReflection(inner grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	return func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		if strings.HasPrefix(info.FullMethod, reflectionService) {
+			return next(srv, s)
+		}
+		return inner(srv, s, info, next)
+	}
+}
+
 // guardStream closes what EGO opens unasked: reflection unless configured, and
 // the health watch, which would not follow the program's state.
 func guardStream(reflection bool) grpc.StreamServerInterceptor {
 	return func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-		if strings.HasPrefix(info.FullMethod, "/grpc.reflection.") && !reflection {
+		if strings.HasPrefix(info.FullMethod, reflectionService) && !reflection {
 			return status.Error(codes.Unimplemented, "reflection is switched off")
 		}
 		if info.FullMethod == healthv1.Health_Watch_FullMethodName {
