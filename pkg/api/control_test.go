@@ -154,3 +154,30 @@ func TestLargeSelectionsAreSentInParts(t *testing.T) {
 		}
 	}
 }
+
+func TestASocketOnAProcessThatTheMeshDoesNotKnowYetIsNotCalledOffline(t *testing.T) {
+	h := newHouse(t)
+	h.resident(1)
+	two := h.resident(2)
+	moved, native := two.connect(sid(1, 1), "ann"), two.connect(sid(2, 1), "ann")
+	h.mesh.mu.Lock()
+	delete(h.mesh.gateways, 2)
+	h.mesh.mu.Unlock()
+	who := &sluicev1.Selection{Sockets: []string{moved.String(), native.String(), sid(2, 9).String()}}
+	resp, err := h.client.Kick(h.ctx(), &sluicev1.KickRequest{Who: who})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []sluicev1.Outcome{
+		sluicev1.Outcome_OUTCOME_OVERLOADED, sluicev1.Outcome_OUTCOME_OVERLOADED, sluicev1.Outcome_OUTCOME_OFFLINE,
+	} {
+		if r := resp.GetResults()[i]; r.GetOutcome() != want || r.GetReason() != reasonUnreached {
+			t.Errorf("%d: %v, want %v", i, r, want)
+		}
+		s, _ := id.ParseSocket(who.GetSockets()[i])
+		called, err := h.client.Call(h.ctx(), callSocket(s))
+		if err != nil || called.GetResults()[0].GetOutcome() != want {
+			t.Errorf("%d: %v, %v, want %v", i, called, err, want)
+		}
+	}
+}
