@@ -28,6 +28,7 @@ func newBalancer(t *testing.T, backends ...string) *balancer {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(b.pick())
+			r.Out.Host = r.In.Host // the gateways compare it with Origin, which some clients send
 			r.SetXForwarded()
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },

@@ -4,10 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +87,7 @@ namespaces = ["*"]
 // calls whoever asks for it.
 func newEchoCluster(t *testing.T) *cluster {
 	c := newClusterOf(t, echoGatewayTOML, echoAPITOML, 2, 1)
+	c.acquainted(3)
 	log := elog.DefaultContainer().Build(elog.WithEnableAsync(false), elog.WithLevel("error"))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
@@ -99,6 +105,31 @@ func newEchoCluster(t *testing.T) *cluster {
 		}
 	})
 	return c
+}
+
+// acquainted waits until every program knows all of them: a directory is as old
+// as its process's last heartbeat, and an answer to a gateway that it does not
+// know is lost.
+func (c *cluster) acquainted(members int) {
+	c.t.Helper()
+	var governors []string
+	for _, g := range c.gateways {
+		governors = append(governors, g.governor)
+	}
+	for _, a := range c.apis {
+		governors = append(governors, a.governor)
+	}
+	line := regexp.MustCompile(fmt.Sprintf(`(?m)^sluice_replica_members\{[^}]*state="up"[^}]*\} %d$`, members))
+	for _, governor := range governors {
+		eventually(c.t, 30*time.Second, governor+" knows all", func() bool {
+			r, err := http.Get("http://" + governor + "/metrics")
+			if err != nil {
+				return false
+			}
+			text, err := io.ReadAll(r.Body)
+			return errors.Join(err, r.Body.Close()) == nil && line.Match(text)
+		})
+	}
 }
 
 // callMe asks the socket that an event is from, and tells it its own answer.
@@ -136,15 +167,39 @@ type matrixResult struct {
 // without affinity. SLUICE_MATRIX names a file for the table of what was done.
 func TestEveryOfficialClient(t *testing.T) {
 	c := newEchoCluster(t)
-	task, err := json.Marshal(map[string]any{"token": token(t, "ann"), "ways": map[string]string{
-		"one gateway": "http://" + c.gateways[0].address, "two, round robin": c.balancer.url(),
+	results := runClients(t, []string{"node", "clients/matrix.mjs", c.echoTask()}, func() {
+		for _, g := range c.gateways {
+			if err := g.stop(20 * time.Second); err != nil {
+				t.Errorf("%s: %v", g.name, err)
+			}
+			c.restart(g)
+		}
+	})
+	checkMatrix(t, results, matrixChecks*matrixCombos)
+	for _, pattern := range []string{"client:*", "user:clients:*"} {
+		eventually(t, 15*time.Second, "no keys of "+pattern, func() bool { return len(c.back.keys(t, pattern)) == 0 })
+	}
+}
+
+// echoTask tells the clients where to connect, and as whom.
+func (c *cluster) echoTask() string {
+	c.t.Helper()
+	task, err := json.Marshal(map[string]any{"token": token(c.t, "ann"), "ways": map[string]string{
+		"one": "http://" + c.gateways[0].address, "two, round robin": c.balancer.url(),
 	}})
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
+	return string(task)
+}
+
+// runClients runs a program of clients to its end. When it holds connections,
+// restart is called, and then it is told so.
+func runClients(t *testing.T, command []string, restart func()) []matrixResult {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "clients/matrix.mjs", string(task))
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -160,31 +215,37 @@ func TestEveryOfficialClient(t *testing.T) {
 	var results []matrixResult
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		var r matrixResult
-		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+		switch err := json.Unmarshal(lines.Bytes(), &r); {
+		case err != nil:
 			t.Errorf("%v: %s", err, lines.Text())
-			continue
-		}
-		if !r.Holding {
+		case !r.Holding:
 			results = append(results, r)
-			continue
-		}
-		for _, g := range c.gateways {
-			if err := g.stop(20 * time.Second); err != nil {
-				t.Errorf("%s: %v", g.name, err)
+		default:
+			restart()
+			if _, err := fmt.Fprintln(in, "restarted"); err != nil {
+				t.Error(err)
 			}
-			c.restart(g)
-		}
-		if _, err := fmt.Fprintln(in, "restarted"); err != nil {
-			t.Error(err)
 		}
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("clients: %v", err)
 	}
-	checkMatrix(t, results)
-	for _, pattern := range []string{"client:*", "user:clients:*"} {
-		eventually(t, 15*time.Second, "no keys of "+pattern, func() bool { return len(c.back.keys(t, pattern)) == 0 })
+	return results
+}
+
+// TestAnIndependentClient runs python-socketio, which shares no code with the
+// official clients, in the same places.
+func TestAnIndependentClient(t *testing.T) {
+	install := exec.Command("../../scripts/python-client.sh")
+	install.Stderr = os.Stderr
+	out, err := install.Output()
+	if err != nil {
+		t.Fatal(err)
 	}
+	c := newEchoCluster(t)
+	results := runClients(t, []string{strings.TrimSpace(string(out)), "clients/python/basics.py", c.echoTask()}, nil)
+	const checks, combos = 8, 2 * 2 * 3
+	checkMatrix(t, results, checks*combos)
 }
 
 // matrixChecks and matrixCombos are how much is done, so that what is left out
@@ -194,7 +255,7 @@ const (
 	matrixCombos = 2 * 3 * (1 + 2 + 2)
 )
 
-func checkMatrix(t *testing.T, results []matrixResult) {
+func checkMatrix(t *testing.T, results []matrixResult, want int) {
 	t.Helper()
 	bad := map[string]bool{}
 	for _, r := range results {
@@ -203,8 +264,8 @@ func checkMatrix(t *testing.T, results []matrixResult) {
 			t.Errorf("%s, %s, %s, %s: %s: %s", r.Way, r.Client, r.Parser, r.Transport, r.Check, r.Error)
 		}
 	}
-	if len(results) != matrixChecks*matrixCombos {
-		t.Errorf("%d checks were made, want %d", len(results), matrixChecks*matrixCombos)
+	if len(results) != want {
+		t.Errorf("%d checks were made, want %d", len(results), want)
 	}
 	if file := os.Getenv("SLUICE_MATRIX"); file != "" {
 		writeMatrix(t, file, results, bad)
@@ -212,28 +273,33 @@ func checkMatrix(t *testing.T, results []matrixResult) {
 }
 
 func (r matrixResult) row() string {
-	return fmt.Sprintf("| socket.io-client %s | %s | %s | %s |", r.Client, r.Parser, r.Transport, r.Way)
+	return fmt.Sprintf("| %s | %s | %s | %s |", r.Client, r.Parser, r.Transport, r.Way)
 }
 
+// writeMatrix appends a line for each kind of client to a table.
 func writeMatrix(t *testing.T, file string, results []matrixResult, bad map[string]bool) {
 	t.Helper()
 	var text strings.Builder
-	text.WriteString("| client | parser | transport | gateways | checks |\n|---|---|---|---|---|\n")
-	count := map[string]int{}
-	var rows []string
-	for _, r := range results {
-		if count[r.row()]++; count[r.row()] == 1 {
-			rows = append(rows, r.row())
-		}
+	if _, err := os.Stat(file); err != nil {
+		text.WriteString("| client | parser | transport | gateways | checks |\n|---|---|---|---|---|\n")
 	}
-	for _, row := range rows {
+	count := map[string]int{}
+	for _, r := range results {
+		count[r.row()]++
+	}
+	for _, row := range slices.Sorted(maps.Keys(count)) {
 		mark := fmt.Sprintf("%d ok", count[row])
 		if bad[row] {
 			mark = "failed"
 		}
 		fmt.Fprintf(&text, "%s %s |\n", row, mark)
 	}
-	if err := os.WriteFile(filepath.Clean(file), []byte(text.String()), 0o600); err != nil {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(text.String())
+	if err := errors.Join(err, f.Close()); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,9 +18,9 @@ const limit = 1_000_000; // maxPayload
 const patience = 20_000;
 
 const clients = [
-  { client: "2.5.0", io: io2, parsers: { JSON: undefined }, old: true },
-  { client: "3.1.3", io: io3, parsers: { JSON: undefined, MessagePack: msgpack } },
-  { client: "4.8.4", io: io4, parsers: { JSON: undefined, MessagePack: msgpack } },
+  { client: "socket.io-client 2.5.0", io: io2, parsers: { JSON: undefined }, old: true },
+  { client: "socket.io-client 3.1.3", io: io3, parsers: { JSON: undefined, MessagePack: msgpack } },
+  { client: "socket.io-client 4.8.4", io: io4, parsers: { JSON: undefined, MessagePack: msgpack } },
 ];
 const transports = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
 
