@@ -81,7 +81,7 @@ func (p *gatewayProgram) open(ids *id.Generator) error {
 		IDs: ids, Verifier: verify, Uplink: p.producer,
 		Downlink: p.kafka.Consumer(p.cfg.Kafka.DownTopic, relayGroup),
 		Stream:   stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
-		Index:    p.index, Mesh: caller,
+		Index:    p.index, Mesh: forwarder{caller},
 		UpTopic: p.cfg.Kafka.UpTopic, Replica: p.registry.Replica(), Boot: p.boot, Version: version(),
 	}, mesh.Forwarded, gateway.NewMetrics(p.reg), transport.NewMetrics(p.reg), p.log)
 	p.registry.SetHealth(func() (int64, int) { return p.gateway.Sockets(), 0 })
