@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
+	"go.uber.org/zap/zapcore"
 
 	"sluice/pkg/component"
 	"sluice/pkg/echo"
@@ -88,7 +89,7 @@ namespaces = ["*"]
 func newEchoCluster(t *testing.T) *cluster {
 	c := newClusterOf(t, echoGatewayTOML, echoAPITOML, 2, 1)
 	c.acquainted(3)
-	log := elog.DefaultContainer().Build(elog.WithEnableAsync(false), elog.WithLevel("error"))
+	log := elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() {
