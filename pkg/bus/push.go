@@ -21,7 +21,7 @@ type Push struct {
 	MaxVersion  string      // highest client version, inclusive; empty: any
 	Locales     []string    // only these; empty: any
 	Component   string      // who pushed
-	WithinMS    int64       // useless after so many ms since SentAt; 0: no limit
+	WithinMS    int64       // receivers are spread over so many ms; 0: all at once
 	LatestKey   string      // ephemeral: a newer push of this key replaces an older one
 	Multi       bool        // the push had more than one target
 	Traceparent string      // W3C traceparent
