@@ -37,10 +37,11 @@
 // limit. It does not count fragments or control frames, and lets text that is
 // not UTF-8 pass: guard and link.message do that.
 //
-// # What the HTTP server must not do
+// # What the HTTP server has to do
 //
-// Polls wait for up to a heartbeat: the server must have no WriteTimeout and no
-// ReadTimeout (ReadHeaderTimeout is fine). Bodies and answers are bounded here.
+// It bounds the reading of headers (ReadHeaderTimeout, MaxHeaderBytes) and idle
+// connections (IdleTimeout). Polls wait for up to a heartbeat; the reading of
+// bodies and the writing of answers are bounded here, whatever the server says.
 //
 // # Locks
 //

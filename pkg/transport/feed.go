@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"syscall"
@@ -66,7 +67,7 @@ func (f *feed) fill(uintptr) bool {
 	if n == 0 {
 		f.release()
 	}
-	return err != errAgain
+	return !errors.Is(err, errAgain)
 }
 
 // Read gives what was read ahead, and then waits for more, or answers errAgain

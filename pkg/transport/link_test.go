@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"testing"
@@ -145,4 +146,29 @@ func TestIdleReaderHoldsNothing(t *testing.T) {
 	if err := l.park(); err != io.EOF {
 		t.Errorf("at the end: %v", err)
 	}
+}
+
+// What crypto/tls writes by itself, from the reader, must not stay behind when
+// the kernel takes no more at that moment.
+func TestWireEmptiesItself(t *testing.T) {
+	l, far := bareLink(t)
+	w := &wire{TCPConn: l.conn.(*net.TCPConn)}
+	secure, err := newLink(l.s, tls.Server(w, insecure))
+	if err != nil || secure.kind != overTLS {
+		t.Fatalf("kind %d, %v", secure.kind, err)
+	}
+	secure.begin()
+	sent := 0
+	for !w.behind() {
+		n, err := w.Write(repeat("x", 10_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent += n
+	}
+	if _, err := io.ReadFull(far, make([]byte, sent)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing left", func() bool { return !w.behind() })
+	secure.kill()
 }

@@ -37,9 +37,6 @@ func (s *Session) get(w http.ResponseWriter, r *http.Request, q *engineio.Query)
 	s.mu.Unlock()
 
 	if wake != nil {
-		// A deadline for reading the request, which the HTTP server may have
-		// set, must not end the wait.
-		http.NewResponseController(w).SetReadDeadline(time.Time{})
 		select {
 		case <-wake:
 		case <-r.Context().Done():

@@ -112,7 +112,7 @@ func (s *Session) deliver(body []byte, q *engineio.Query, octets bool) {
 	packets := engineio.NewPayload(body, engineio.FormOf(s.version, octets))
 	for n := 0; ; n++ {
 		pkt, err := packets.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		if err != nil || n == s.srv.cfg.MaxPackets {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"sync"
 	"unicode/utf8"
@@ -90,7 +91,7 @@ func (l *link) more(again bool) (bool, error) {
 	f.now = true
 	_, err := l.br.Peek(1)
 	f.now = false
-	if err == errAgain {
+	if errors.Is(err, errAgain) {
 		return false, nil
 	}
 	return err == nil, err

@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,58 @@ func TestClosedMayTakeTheCallersLocks(t *testing.T) {
 			c.until("Closed", func() bool { return len(c.closed) > 0 })
 		}
 	}
+}
+
+// Behind something that cannot hand connections over there are no WebSockets,
+// and nothing is left of the attempt.
+func TestConnectionsThatCannotBeTakenOver(t *testing.T) {
+	w := newWorld(t)
+	ask := func(query string) {
+		r := httptest.NewRequest("GET", "/socket.io/"+query, nil)
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", "websocket")
+		r.Header.Set("Sec-WebSocket-Version", "13")
+		r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+		w.v.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	ask("?EIO=4&transport=websocket")
+	w.next().wantsClosed(ReasonTransportError)
+	q, c := w.poll(4)
+	ask(socketOf(q))
+	if probing(c.s) {
+		t.Error("the attempt is not over")
+	}
+	w.ask("POST", q, "4on").wants(t, 200, "ok")
+	c.wants("on")
+}
+
+func TestClosedSessionsAreOffTheWheel(t *testing.T) {
+	w := newWorld(t)
+	_, c := w.websocket(4)
+	c.s.Close(ReasonKicked)
+	c.wantsClosed(ReasonKicked)
+	w.v.wake(c.s, w.v.now()+60_000)
+	h := w.v.shardOf(c.s.id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.s.timed.next != nil || len(h.sessions) > 0 {
+		t.Error("a closed session is kept")
+	}
+}
+
+// A server that bounds the reading of requests must not end polls that wait.
+func TestReadTimeoutDoesNotEndPolls(t *testing.T) {
+	w := newWorld(t, option{serve: func(_ *world, ts *httptest.Server) {
+		ts.Config.ReadTimeout = 100 * time.Millisecond
+		ts.Start()
+	}})
+	q, c := w.poll(4)
+	get := w.get(q)
+	c.waiting()
+	time.Sleep(300 * time.Millisecond) // longer than the timeout
+	c.isOpen()
+	c.s.Send(NewFrame([]byte("x")))
+	w.take(get).wants(t, 200, "4x")
 }
 
 func TestNoIDs(t *testing.T) {

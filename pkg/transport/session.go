@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,7 +76,7 @@ func (s *Session) heard() { s.seen.Store(s.srv.now()) }
 // closed with ReasonSlow and ErrSlow returned. ErrClosed after Close.
 func (s *Session) Send(f *Frame) error {
 	err := s.send(f, false)
-	if err == ErrSlow {
+	if errors.Is(err, ErrSlow) {
 		s.close(ReasonSlow, harshly)
 	}
 	return err

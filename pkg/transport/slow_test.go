@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -316,5 +318,28 @@ func TestTLSEndsWithCloseNotify(t *testing.T) {
 	p.NetConn().SetReadDeadline(time.Now().Add(patience))
 	if _, err := p.NetConn().(*tls.Conn).Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the connection ends with %v", err)
+	}
+}
+
+// What the kernel holds for a client that is closed as slow is dropped with it.
+func TestSlowClientIsReset(t *testing.T) {
+	for _, name := range []string{"tcp", "tls"} {
+		for _, timeout := range []bool{false, true} {
+			w := newWorld(t, carriers[name].option, config(small), config(func(c *Config) {
+				if timeout {
+					c.WriteTimeout, c.BacklogBytes = 100*time.Millisecond, 1<<30
+				}
+			}))
+			p, c := w.dialSlow()
+			f := NewFrame(repeat("x", 100_000))
+			for range 300 {
+				c.s.Send(f)
+			}
+			c.wantsClosed(ReasonSlow)
+			p.SetReadDeadline(time.Now().Add(patience))
+			if _, err := io.Copy(io.Discard, p.NetConn()); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("%s %v: the client reads %v", name, timeout, err)
+			}
+		}
 	}
 }

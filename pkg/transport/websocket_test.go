@@ -372,3 +372,18 @@ func TestClosedWebSocketIsCutOff(t *testing.T) {
 		t.Errorf("close code %d", got)
 	}
 }
+
+// Who broke the rules sees the end of the connection at once, and does not have
+// to wait for it to be cut.
+func TestBrokenWebSocketEndsSoon(t *testing.T) {
+	for _, o := range []option{{}, overTLSWire()} {
+		w := newWorld(t, o, config(func(c *Config) { c.CloseTimeout = time.Minute }))
+		p, c := w.websocket(4)
+		p.NetConn().Write(masked(0x83, ""))
+		c.wantsClosed(ReasonTransportError)
+		p.wantsClose(1002)
+		if _, err := p.NetConn().Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("%v", err)
+		}
+	}
+}
