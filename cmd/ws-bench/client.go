@@ -98,7 +98,7 @@ func (c *client) handshake(u *url.URL) error {
 	if err != nil {
 		return err
 	}
-	r, err := http.ReadResponse(c.in, nil)
+	r, err := http.ReadResponse(c.in, nil) //nolint:bodyclose // the body is the WebSocket
 	if err != nil {
 		return err
 	}

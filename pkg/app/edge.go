@@ -95,7 +95,7 @@ func (e *edge) run(ctx context.Context) error {
 		e.log.Warn("client port cut", elog.FieldErr(err))
 	}
 	for range inner {
-		<-failed
+		_ = <-failed // Shutdown ended it
 	}
 	return nil
 }

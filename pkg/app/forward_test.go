@@ -2,6 +2,7 @@ package app
 
 import (
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -34,13 +35,13 @@ func TestARequestWhoseGatewayDoesNotAnswerComesBackLater(t *testing.T) {
 	defer client.Close()
 	f := forwarder{client}
 	w := httptest.NewRecorder()
-	if err := f.Forward(w, httptest.NewRequest("GET", "/socket.io/?EIO=4", nil), 1); err != nil {
+	if err := f.Forward(w, httptest.NewRequest(http.MethodGet, "/socket.io/?EIO=4", nil), 1); err != nil {
 		t.Fatalf("not answered: %v", err)
 	}
-	if w.Code != 503 || w.Header().Get("Retry-After") == "" {
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 		t.Errorf("answered %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
 	}
-	if err := f.Forward(httptest.NewRecorder(), httptest.NewRequest("GET", "/socket.io/?EIO=4", nil), 2); err == nil {
+	if err := f.Forward(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/socket.io/?EIO=4", nil), 2); err == nil {
 		t.Error("a replica that nobody knows is no unknown session")
 	}
 }

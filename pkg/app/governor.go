@@ -57,7 +57,7 @@ func (g *governor) run(ctx context.Context) error {
 		return fmt.Errorf("governor: %w", err)
 	case <-ctx.Done():
 		err := g.component.Stop()
-		<-failed
+		_ = <-failed // Stop ended it
 		return err
 	}
 }

@@ -64,7 +64,7 @@ func (g *grpcServer) run(ctx context.Context) error {
 		g.component.Server.Stop()
 		<-stopped
 	}
-	<-failed
+	_ = <-failed // it was stopped
 	return nil
 }
 

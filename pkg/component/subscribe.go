@@ -86,7 +86,8 @@ func newSubscription(ctx context.Context, c *Client, h Handler) *subscription {
 func (s *subscription) receive(ctx context.Context) error {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.c.closing, cancel)()
+	stopped := context.AfterFunc(s.c.closing, cancel)
+	defer stopped()
 	backoff := backoffBase
 	for ctx.Err() == nil {
 		begun, err := s.stream(ctx)

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -188,7 +189,7 @@ func (c *conn) sendAll(data []byte) error {
 func (c *conn) receive() {
 	for {
 		chunk, err := c.stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			c.mu.Lock()
 			if c.inErr == nil {
 				c.inErr = io.EOF

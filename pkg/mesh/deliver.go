@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,7 +32,7 @@ func (c *Client) Deliver(to id.Replica, body []byte) error {
 			c.m.delivered(fateClosed, 1)
 			return err
 		}
-		if err = q.push(body, now); err != errRetired {
+		if err = q.push(body, now); !errors.Is(err, errRetired) {
 			return err
 		}
 		c.forget(q) // it retired since it was found: the next one is new

@@ -71,14 +71,14 @@ func (c *Client) forward(r *http.Request, m Member, body []byte) (*meshv1.Forwar
 	}
 	c.m.called("forward", time.Since(begun).Seconds(), err)
 	if err != nil {
-		return nil, c.unserved(r, ctx, "forward", m.Replica, err)
+		return nil, c.unserved(ctx, r, "forward", m.Replica, err)
 	}
 	return resp, nil
 }
 
 // unserved is typed for requests of HTTP clients: their going away is told from
 // everything else, and a replica that takes too long is as good as away.
-func (c *Client) unserved(r *http.Request, ctx context.Context, method string, to id.Replica, err error) error {
+func (c *Client) unserved(ctx context.Context, r *http.Request, method string, to id.Replica, err error) error {
 	if r.Context().Err() != nil {
 		return fmt.Errorf("%s of replica %d: %w: %w", method, to, ErrClientGone, r.Context().Err())
 	}

@@ -56,12 +56,12 @@ func (q *queue) push(body []byte, now time.Time) error {
 func (q *queue) add(body []byte, now time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	switch q.ended {
-	case nil:
-	case ErrUnknown:
+	switch {
+	case q.ended == nil:
+	case errors.Is(q.ended, ErrUnknown):
 		q.m.delivered(fateStale, 1)
 		return q.ended
-	case ErrClosed:
+	case errors.Is(q.ended, ErrClosed):
 		q.m.delivered(fateClosed, 1)
 		return q.ended
 	default:

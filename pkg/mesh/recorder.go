@@ -19,7 +19,7 @@ type recorder struct {
 	err    error // set when the body became too large
 }
 
-func newRecorder(max int) *recorder { return &recorder{header: make(http.Header), max: max} }
+func newRecorder(limit int) *recorder { return &recorder{header: make(http.Header), max: limit} }
 
 // Header implements http.ResponseWriter.
 func (w *recorder) Header() http.Header { return w.header }

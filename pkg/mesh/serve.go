@@ -52,7 +52,8 @@ func (s *Server) Tunnel(stream grpc.BidiStreamingServer[meshv1.Chunk, meshv1.Chu
 	defer s.wg.Done()
 	c := newConn(stream, &s.cfg, func(f func()) { s.wg.Go(f) })
 	defer c.abort() // when this function returns, the stream is no more
-	defer context.AfterFunc(s.stopping, c.abort)()
+	stopped := context.AfterFunc(s.stopping, c.abort)
+	defer stopped()
 
 	head := make(chan *meshv1.ForwardRequest, 1)
 	s.wg.Go(func() { c.receiveAll(head) })

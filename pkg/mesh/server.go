@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -189,7 +190,7 @@ func (s *Server) receive(stream grpc.ClientStreamingServer[meshv1.Delivery, mesh
 	taken, dropped := s.m.received.WithLabelValues("taken"), s.m.received.WithLabelValues("dropped")
 	for {
 		d, err := stream.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -37,7 +37,7 @@ func (c *Client) tunnel(w http.ResponseWriter, r *http.Request, m Member) error 
 	stream, first, err := c.openTunnel(ctx, l.cc, envelope(r, m.Boot, nil, true))
 	c.m.called("tunnel", time.Since(begun).Seconds(), err)
 	if err != nil {
-		return c.unserved(r, ctx, "tunnel", m.Replica, err)
+		return c.unserved(ctx, r, "tunnel", m.Replica, err)
 	}
 	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -90,7 +90,7 @@ func (c *Client) tryTunnel(ctx context.Context, cc *grpc.ClientConn, req *meshv1
 	switch {
 	case late:
 		err = status.Error(codes.Unavailable, "no answer in time")
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		err = status.Error(codes.Unavailable, "closed without an answer")
 	}
 	return stream, nil, err
@@ -144,7 +144,7 @@ func (t *tunnel) pumpUp() {
 // upEnded passes the client's end on: a half-close as such, anything else as a
 // reset. After a half-close the callee has TunnelLinger to close as well.
 func (t *tunnel) upEnded(err error) {
-	if err != io.EOF || t.stream.CloseSend() != nil {
+	if !errors.Is(err, io.EOF) || t.stream.CloseSend() != nil {
 		t.cancel()
 		return
 	}

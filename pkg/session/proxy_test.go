@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"net"
 	"sync"
 	"testing"
@@ -14,27 +13,20 @@ type proxy struct {
 	ln net.Listener
 	wg sync.WaitGroup
 
-	mu     sync.Mutex // guards all below
-	down   bool
-	conns  map[*proxied]bool
-	counts map[string]int
+	mu    sync.Mutex // guards all below
+	down  bool
+	conns map[*proxied]bool
 }
 
-// proxied is one connection and the words of interest that it carried.
-type proxied struct {
-	client, server net.Conn
-	words          map[string]bool
-	frozen         bool
-}
-
-var proxyWords []string
+// proxied is one connection.
+type proxied struct{ client, server net.Conn }
 
 func newProxy(t testing.TB, to string) *proxy {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{t: t, to: to, ln: ln, conns: make(map[*proxied]bool), counts: make(map[string]int)}
+	p := &proxy{t: t, to: to, ln: ln, conns: make(map[*proxied]bool)}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = ln.Close()
@@ -53,7 +45,7 @@ func (p *proxy) accept() {
 			return
 		}
 		server, err := net.Dial("tcp", p.to)
-		c := &proxied{client: client, server: server, words: make(map[string]bool)}
+		c := &proxied{client: client, server: server}
 		p.mu.Lock()
 		if p.down || err != nil {
 			p.mu.Unlock()
@@ -65,28 +57,17 @@ func (p *proxy) accept() {
 		}
 		p.conns[c] = true
 		p.mu.Unlock()
-		p.wg.Go(func() { p.pump(c, server, client, true) })
-		p.wg.Go(func() { p.pump(c, client, server, false) })
+		p.wg.Go(func() { p.pump(c, server, client) })
+		p.wg.Go(func() { p.pump(c, client, server) })
 	}
 }
 
-func (p *proxy) pump(c *proxied, dst, src net.Conn, up bool) {
+func (p *proxy) pump(c *proxied, dst, src net.Conn) {
 	defer p.close(c)
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := src.Read(buf)
-		p.mu.Lock()
-		if up {
-			for _, w := range proxyWords {
-				if bytes.Contains(buf[:n], []byte(w)) && !c.words[w] {
-					c.words[w] = true
-					p.counts[w]++
-				}
-			}
-		}
-		frozen := c.frozen
-		p.mu.Unlock()
-		if n > 0 && !frozen {
+		if n > 0 {
 			if _, err := dst.Write(buf[:n]); err != nil {
 				return
 			}
@@ -123,23 +104,4 @@ func (p *proxy) mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = false
-}
-
-// freeze swallows what the connections that carried the word send from now on,
-// in both directions, and keeps them open.
-func (p *proxy) freeze(word string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for c := range p.conns {
-		if c.words[word] {
-			c.frozen = true
-		}
-	}
-}
-
-// opened counts the connections that have carried the word.
-func (p *proxy) opened(word string) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.counts[word]
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -43,7 +44,7 @@ func (i *Index) Run(ctx context.Context, r id.Replica, boot string, truth Local,
 	})
 	wg.Go(func() { i.sweepLoop(ctx, self, lost) })
 	wg.Wait()
-	if err := context.Cause(ctx); err == ErrSuperseded {
+	if err := context.Cause(ctx); errors.Is(err, ErrSuperseded) {
 		return err
 	}
 	return nil

@@ -29,7 +29,7 @@ func (s *Stream) Run(ctx context.Context, handle func(Entry)) error {
 		err := f.follow(ctx)
 		s.setLive(false)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end was asked for
 		}
 		s.m.sessions.WithLabelValues("lost").Inc()
 		if time.Since(start) > s.cfg.RetryMax {
