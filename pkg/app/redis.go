@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/gotomicro/ego-component/eredis"
 	"github.com/gotomicro/ego/core/econf"
@@ -14,10 +15,16 @@ import (
 // openRedis builds EGO's client of a config section. A server that is away is
 // no failure: EGO's default would end the process.
 func openRedis(key string) *eredis.Component {
+	openingRedis.Lock()
+	defer openingRedis.Unlock()
 	econf.Set(key+".onFail", "error")
 	econf.Set(key+".enableTraceInterceptor", false) // it would print every command
 	return eredis.Load(key).Build()
 }
+
+// openingRedis is held while a client is built, which sets go-redis' logger: one
+// for all, and ws-dev opens two at the same time.
+var openingRedis sync.Mutex
 
 // errEviction says why a Redis is not used.
 var errEviction = errors.New(`maxmemory-policy must be noeviction: an evicted key is a lost message (redis.allow_eviction starts all the same)`)

@@ -50,20 +50,21 @@ func Example() {
 	}
 
 	// Any process can ask.
-	for n := 0; n == 0; time.Sleep(time.Millisecond) {
-		if n, err = index.CountDoc(ctx, "report"); err != nil {
+	var members []session.Seen
+	for len(members) == 0 { // until the replica is known to live
+		if members, _, err = index.OfDoc(ctx, "report", "", 10); err != nil {
 			panic(err)
 		}
+		time.Sleep(time.Millisecond)
 	}
-	members, _, err := index.OfDoc(ctx, "report", "", 10)
-	fmt.Println(len(members), members[0].Socket == minted, err)
+	fmt.Println(len(members), members[0].Socket == minted)
 	replicas, err := index.Nodes(ctx, "report")
 	fmt.Println(replicas, err)
 
 	cancel()
 	fmt.Println(<-done)
 	// Output:
-	// 1 true <nil>
+	// 1 true
 	// [3] <nil>
 	// <nil>
 }

@@ -78,7 +78,11 @@ func realPlace(t testing.TB) *place {
 	return p
 }
 
+var building sync.Mutex // held while a client is built
+
 func connect(t testing.TB, addr string, mode eredis.Option) *eredis.Component {
+	building.Lock() // it sets go-redis' logger, which is one for all
+	defer building.Unlock()
 	c := eredis.DefaultContainer().Build(mode, eredis.WithAddr(addr), eredis.WithAddrs([]string{addr}))
 	t.Cleanup(func() {
 		if cluster := c.Cluster(); cluster != nil {
