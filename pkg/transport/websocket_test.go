@@ -315,8 +315,10 @@ func TestPingsOfTheWebSocketAreAnswered(t *testing.T) {
 
 // Messages of all sizes, in all kinds of pieces.
 func TestMessagesInPieces(t *testing.T) {
+	// All of it is on its way before any is read, and the kernel may hold little.
+	roomy := config(func(c *Config) { c.BacklogBytes = 1 << 20 })
 	for _, o := range []option{{}, overTLSWire()} {
-		w := newWorld(t, o)
+		w := newWorld(t, roomy, o)
 		p, c := w.websocket(4)
 		var want []string
 		for _, n := range []int{0, 1, 124, 125, 126, 4090, 4096, 5000, 65535, 65536, 300_000} {
