@@ -102,7 +102,7 @@ func policyOf(cfg *Config) engineio.Policy {
 		Step:      cfg.HeartbeatStep.Milliseconds(),
 		Retry:     cfg.HeartbeatRetry.Milliseconds(),
 		Missed:    cfg.HeartbeatMissed.Milliseconds(),
-		Slack:     wheelTick,
+		Slack:     min(4*wheelTick, cfg.PingTimeout.Milliseconds()/2), // the wheel's own, and a busy machine's
 		GrowAfter: uint8(cfg.HeartbeatGrowAfter),
 	}
 }
