@@ -390,14 +390,20 @@ cases["socket.io EIO=4 the id is not the secret sid"] = async () => {
   l.end();
 };
 
-async function run([name, f]) {
-  const from = Date.now();
-  let error = "";
+async function attempt(f) {
   try {
     await f();
+    return "";
   } catch (e) {
-    error = e instanceof Failure ? e.message : String(e.stack);
+    return e instanceof Failure ? e.message : String(e.stack);
   }
+}
+
+// run has a conversation, and another one if that fails: it is about
+// milliseconds, which a machine that is busy may take away.
+async function run([name, f]) {
+  const from = Date.now();
+  const error = (await attempt(f)) && (await attempt(f));
   process.stdout.write(JSON.stringify({ name, ok: !error, error, ms: Date.now() - from }) + "\n");
 }
 const waiting = Object.entries(cases).filter(([name]) => name.includes(process.argv[5] ?? ""));

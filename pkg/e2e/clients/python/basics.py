@@ -29,6 +29,19 @@ def equal(got, want):
         raise AssertionError(f"got {got!r:.200}, want {want!r:.200}")
 
 
+class InOrder(engineio.Client):
+    """The stock client handles each message in a thread of its own, so that an
+    attachment may overtake the event that it belongs to."""
+
+    def _trigger_event(self, event, *args, run_async=False, **kwargs):
+        return super()._trigger_event(event, *args, run_async=run_async and event != "message", **kwargs)
+
+
+class Ordered(socketio.Client):
+    def _engineio_client_class(self):
+        return InOrder
+
+
 class Client:
     """A connected client that keeps what it hears."""
 
@@ -38,7 +51,7 @@ class Client:
         options = {"reconnection_delay": 0.05, "reconnection_delay_max": 0.5, "handle_sigint": False}
         if combo["parser"] == "MessagePack":
             options["serializer"] = "msgpack"
-        self.sio = socketio.Client(**options)
+        self.sio = Ordered(**options)
         for ns in namespaces:
             for name in ("connect", "disconnect", "connect_error"):
                 self.sio.on(name, self.note(ns, name), namespace=ns)
