@@ -7,8 +7,9 @@ import (
 )
 
 // rootFolders are the folders that the root may have besides those that begin
-// with a dot. bin is what `make build` leaves, and git ignores it.
-var rootFolders = []string{"bin", "cmd", "config", "dashboards", "migrations", "pkg", "scripts"}
+// with a dot. bin is what `make build` leaves, logs what EGO writes when it is told
+// to write files; git ignores both.
+var rootFolders = []string{"bin", "cmd", "config", "dashboards", "logs", "migrations", "pkg", "scripts"}
 
 func folderProblems(tr *tree) []string {
 	var problems []string
