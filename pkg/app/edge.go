@@ -95,7 +95,9 @@ func (e *edge) run(ctx context.Context) error {
 		e.log.Warn("client port cut", elog.FieldErr(err))
 	}
 	for range inner {
-		_ = <-failed // Shutdown ended it
+		if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+			e.log.Warn("client port ended", elog.FieldErr(err))
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -56,9 +57,7 @@ func (g *governor) run(ctx context.Context) error {
 	case err := <-failed:
 		return fmt.Errorf("governor: %w", err)
 	case <-ctx.Done():
-		err := g.component.Stop()
-		_ = <-failed // Stop ended it
-		return err
+		return errors.Join(g.component.Stop(), <-failed)
 	}
 }
 

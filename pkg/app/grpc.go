@@ -64,8 +64,7 @@ func (g *grpcServer) run(ctx context.Context) error {
 		g.component.Server.Stop()
 		<-stopped
 	}
-	_ = <-failed // it was stopped
-	return nil
+	return <-failed
 }
 
 // healthUnary answers health checks from the program's state: EGO's own answer
