@@ -17,7 +17,8 @@ const (
 func (s *Session) Close(reason Reason) { s.close(reason, gently) }
 
 // CloseAfterFlush ends the session once what was sent before has left, or
-// Config.FlushTimeout is over. Send answers ErrClosed from now on.
+// Config.FlushTimeout is over. Send answers ErrClosed from now on; what the
+// client says is still delivered until then.
 func (s *Session) CloseAfterFlush(reason Reason) {
 	s.mu.Lock()
 	if s.fading || s.state.Closed() {
