@@ -72,6 +72,23 @@ func TestCacheNeverAnswersWithMoreThanKeep(t *testing.T) {
 	}
 }
 
+func TestCacheDoesNotHideFailuresWithOldAnswers(t *testing.T) {
+	c := newCounted(func(*Config) {})
+	c.read("k")
+	c.clock = c.clock.Add(c.keep * 9 / 10)
+	c.read("k")
+	c.clock = c.clock.Add(c.keep * 2 / 10)
+	for n := range 10 {
+		if n == 5 {
+			c.clock = c.clock.Add(c.keep * 85 / 100)
+		}
+		_, from, err := c.get(context.Background(), "k", func(context.Context) (int, error) { return 0, errNotNow })
+		if from == fromCache && n >= 5 || from == fromRedis && !errors.Is(err, errNotNow) {
+			t.Errorf("read %d: answered from %s, %v", n, from, err)
+		}
+	}
+}
+
 func TestLargeAnswersAreHotAtOnce(t *testing.T) {
 	c := newCounted(func(*Config) {})
 	load := func(context.Context) (int, error) { c.reads++; return 3 * sizePerRead, nil }

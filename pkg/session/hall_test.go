@@ -28,6 +28,7 @@ type hall struct {
 	fences  int
 	lost    []Client
 	refuse  func(Client) error
+	block   func()
 	err     error
 	ended   chan struct{}
 }
@@ -103,6 +104,12 @@ func (h *hall) Fenced() {
 }
 
 func (h *hall) report(_ context.Context, c Client) error {
+	h.mu.Lock()
+	block := h.block
+	h.mu.Unlock()
+	if block != nil {
+		block()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.refuse != nil {

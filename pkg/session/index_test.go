@@ -81,6 +81,26 @@ func TestSocketIsFoundUntilItIsRemoved(t *testing.T) {
 	}
 }
 
+func TestReplicaStaysListedWhileItHasMembers(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		h := p.open(Node{1, "b"}, func(c *Config) { c.RefreshEvery = 6 * time.Second }) // must not help
+		a, b, c := h.connect("u", "d"), h.connect("u", "d"), h.connect("u", "d")
+		for n, want := range []int{1, 1, 0} {
+			switch n {
+			case 0:
+				h.leave(a.Socket, "d")
+			case 1:
+				h.disconnect(b.Socket)
+			case 2:
+				h.leave(c.Socket, "d")
+			}
+			if got := must[[]id.Replica](t)(h.i.Nodes(ctxT(t), "d")); len(got) != want {
+				t.Errorf("after %d have left: replicas %v", n+1, got)
+			}
+		}
+	})
+}
+
 func TestEveryKeyExpires(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
 		h := p.open(Node{1, "b"})

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-redis/redis/v8"
 	"github.com/gotomicro/ego-component/eredis"
 
 	"sluice/pkg/id"
@@ -75,12 +76,16 @@ func TestEveryKeyHasItsTurn(t *testing.T) {
 	}
 }
 
-// Each kind of entry, lost one by one, comes back, with a life.
-func TestRefreshBringsBackWhatWasLost(t *testing.T) {
+// Each kind of list, lost one by one, comes back, and with a life. It does not
+// wait for its turn, which comes after twenty minutes.
+func TestRefreshBringsBackListsThatWereLost(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
-		h := p.open(Node{1, "b"}, func(c *Config) { c.TTL, c.RefreshEvery = 2*time.Second, 50*time.Millisecond })
-		c := h.connect("u", "d")
-		for _, key := range []string{"client:" + c.Socket.String(), "user:clients:u", "guid:clients:d", "guid:nodes:d", "node:clients:1:b", "nodes"} {
+		h := p.open(Node{1, "b"}, func(c *Config) { c.TTL, c.RefreshEvery = time.Hour, 50*time.Millisecond })
+		eventually(t, "the first rebuild is over", func() bool {
+			return counterOf(t, h.i.m.rebuilds.WithLabelValues(string(reasonStart))) == 1
+		})
+		h.connect("u", "d")
+		for _, key := range []string{"user:clients:u", "guid:clients:d", "node:clients:1:b", "nodes"} {
 			key = p.prefix + ":" + key
 			if n := must[int64](t)(p.client().Del(ctxT(t), key).Result()); n != 1 {
 				t.Fatalf("no key %s", key)
@@ -89,10 +94,48 @@ func TestRefreshBringsBackWhatWasLost(t *testing.T) {
 				return must[time.Duration](t)(p.client().PTTL(ctxT(t), key).Result()) > 0
 			})
 		}
-		eventually(t, "the record is whole", func() bool {
-			got, err := h.i.Get(ctxT(t), c.Socket)
-			return err == nil && got.User == "u" && slices.Equal(got.Docs, []id.Doc{"d"})
-		})
+	})
+}
+
+// still returns an index without Run, whose writer and repair are called by
+// hand.
+func (p *place) still(change ...func(*Config)) (*hall, *local, *writer) {
+	i := p.index(change...)
+	h := &hall{t: p.t, node: Node{1, "b"}, i: i, sockets: make(map[id.Socket]Client)}
+	self := &local{Node: h.node, tag: tagOf("b"), truth: h}
+	i.self.Store(self)
+	if err := i.beat(ctxT(p.t), &lease{self: self}, make(chan reason, 1)); err != nil {
+		p.t.Fatal(err)
+	}
+	return h, self, newWriter(i, self)
+}
+
+func TestRecordsAreComparedInTheirTurn(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		h, self, w := p.still()
+		turn := scope{turns: 1, from: 0, to: 1}
+		c := h.connect("u", "d")
+		key := p.prefix + ":client:" + c.Socket.String()
+		for name, damage := range map[string]func() error{
+			"lost":             func() error { return p.client().Del(ctxT(t), key).Err() },
+			"not left":         func() error { return p.client().HSet(ctxT(t), key, "doc:e", 1).Err() },
+			"not joined":       func() error { return p.client().HDel(ctxT(t), key, "doc:d").Err() },
+			"of somebody else": func() error { return p.client().HSet(ctxT(t), key, "boot", "x").Err() },
+		} {
+			if err := damage(); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.write(ctxT(t), held(self), turn); err != nil {
+				t.Fatal(err)
+			}
+			h.i.repair(ctxT(t), self)
+			if got, err := h.i.Get(ctxT(t), c.Socket); err != nil || got.User != "u" || !slices.Equal(got.Docs, []id.Doc{"d"}) {
+				t.Errorf("%s: %+v %v", name, got, err)
+			}
+			if ttl := must[time.Duration](t)(p.client().PTTL(ctxT(t), key).Result()); ttl <= 0 {
+				t.Errorf("%s: lives for %v", name, ttl)
+			}
+		}
 	})
 }
 
@@ -100,7 +143,7 @@ func TestRefreshBringsBackWhatWasLost(t *testing.T) {
 // socket that is not here, and a membership that has ended.
 func TestRefreshRemovesWhatIsNotTrue(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
-		h := p.open(Node{1, "b"}, func(c *Config) { c.TTL, c.RefreshEvery = 1500*time.Millisecond, 50*time.Millisecond })
+		h, self, w := p.still()
 		c := h.connect("u", "d")
 		other := p.index() // writes without looking at what is true
 		ghost := Client{Socket: newSocket(1), User: "ghost", Docs: []id.Doc{"d", "g"}, Replica: 1, Boot: "b", Seen: time.Now()}
@@ -110,13 +153,46 @@ func TestRefreshRemovesWhatIsNotTrue(t *testing.T) {
 		if err := other.Join(ctxT(t), c.Socket, "left"); err != nil {
 			t.Fatal(err)
 		}
-		p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:1", p.prefix+":node:clients:1:b", p.prefix+":client:"+c.Socket.String(),
-			p.prefix+":user:clients:u", p.prefix+":guid:clients:d", p.prefix+":guid:nodes:d")
+		if err := w.write(ctxT(t), held(self), scope{turns: 1, to: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.i.dropForgotten(ctxT(t), self, time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		h.i.repair(ctxT(t), self)
+		var want []string
+		for _, key := range []string{"nodes", "node:1", "node:clients:1:b", "client:" + c.Socket.String(), "user:clients:u", "guid:clients:d", "guid:nodes:d"} {
+			want = append(want, p.prefix+":"+key)
+		}
+		slices.Sort(want)
+		if got := p.keys(); !slices.Equal(got, want) {
+			t.Errorf("keys %q, want %q", got, want)
+		}
 		if got := ofDoc(t, h.i, "d"); !same(got, c.Socket) {
 			t.Errorf("members %v", got)
 		}
-		if got := must[Client](t)(h.i.Get(ctxT(t), c.Socket)); !slices.Equal(got.Docs, []id.Doc{"d"}) {
-			t.Errorf("documents %v", got.Docs)
+	})
+}
+
+// A socket that is held stays, however long it has given no sign of life.
+func TestSilentSocketIsNotForgotten(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		h, self, w := p.still()
+		c := h.connect("u", "d")
+		h.mu.Lock()
+		c.Seen = time.Now().Add(-time.Hour)
+		h.sockets[c.Socket] = c
+		h.mu.Unlock()
+		p.wipe()
+		for range 3 {
+			if err := w.write(ctxT(t), held(self), scope{turns: 1, to: 1}); err != nil {
+				t.Fatal(err)
+			}
+			limit := h.i.now().Add(-h.i.cfg.TTL)
+			old := must[[]string](t)(p.client().ZRangeByScore(ctxT(t), p.prefix+":guid:clients:d", &redis.ZRangeBy{Min: "-inf", Max: formatScore(limit)}).Result())
+			if len(old) != 0 {
+				t.Errorf("%q looks forgotten", old)
+			}
 		}
 	})
 }
@@ -127,7 +203,7 @@ func TestOldMembersOfOthersGoOnlyWhenNobodyHasThem(t *testing.T) {
 	quick := func(c *Config) { c.TTL, c.RefreshEvery = 1500*time.Millisecond, 50*time.Millisecond }
 	h := p.open(Node{1, "b"}, quick)
 	h.connect("u", "d")
-	other := p.open(Node{2, "b2"}, func(c *Config) { c.RefreshEvery = 6 * time.Second })
+	other := p.open(Node{2, "b2"}, func(c *Config) { c.TTL, c.RefreshEvery = time.Hour, 10*time.Minute })
 	theirs := other.connect("u", "d")
 	ownerless := member(newSocket(3), tagOf("gone"))
 	past := float64(time.Now().Add(-time.Hour).UnixMicro())

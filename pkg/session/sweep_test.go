@@ -86,6 +86,40 @@ func TestSweepKeepsWhatCouldNotBeReported(t *testing.T) {
 	})
 }
 
+// A sleeper that wakes during its sweep keeps what was not swept.
+func TestSweepStopsWhenTheReplicaIsAwake(t *testing.T) {
+	p := embedded(t, eredis.WithStub())
+	line := newProxy(t, p.addr)
+	sleeper := p.openWith(p.indexAt(connect(t, line.addr(), eredis.WithStub())), Node{1, "b1"})
+	var all []id.Socket
+	for range 10 {
+		all = append(all, sleeper.connect("u", "d").Socket)
+	}
+	witness := p.open(Node{2, "b2"}, func(c *Config) { c.SweepWorkers = 1 })
+	began, goOn := make(chan struct{}, 100), make(chan struct{})
+	witness.mu.Lock()
+	witness.block = func() { began <- struct{}{}; <-goOn }
+	witness.mu.Unlock()
+	line.cut()
+	<-began
+	line.mend()
+	eventually(t, "the sleeper is awake", func() bool {
+		living, err := witness.i.Living(ctxT(t))
+		return err == nil && slices.Contains(living, sleeper.node)
+	})
+	close(goOn)
+	eventually(t, "the sweep has ended", func() bool { return !p.mini.Exists("ws:node:sweep:1:b1") })
+	eventually(t, "all are back", func() bool { return same(ofDoc(t, witness.i, "d"), all...) })
+	if n := len(witness.reported()); n > 2 {
+		t.Errorf("%d sockets reported, of a page of 2", n)
+	}
+	sleeper.mu.Lock()
+	defer sleeper.mu.Unlock()
+	if sleeper.fences != 1 {
+		t.Errorf("told %d times that it was taken for dead", sleeper.fences)
+	}
+}
+
 func TestSweepReportsSocketsWhoseRecordsAreGone(t *testing.T) {
 	p := embedded(t, eredis.WithStub())
 	dying, survivor := p.open(Node{1, "b1"}), p.open(Node{2, "b2"})

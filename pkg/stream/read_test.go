@@ -205,7 +205,18 @@ func TestIdleDocumentKeepsItsPosition(t *testing.T) {
 	if got := read(doc("never"), first.Seq); got != "" {
 		t.Errorf("a document without messages: %q", got)
 	}
-	for minute := 51; minute <= 130; minute++ {
+	// The first message after the history has expired begins a new one.
+	put(t, s, doc("idle"), mid(1001), "again")
+	if got := read(doc("idle"), idle.Seq); got != "again" {
+		t.Errorf("one missed: %q", got)
+	}
+	if got := read(doc("idle"), first.Seq); got != ErrTrimmed.Error() {
+		t.Errorf("two missed, one gone: %q", got)
+	}
+	if bytes := p.mini.HGet(s.shards[0].keys.meta("d:idle"), "b"); bytes != "69" {
+		t.Errorf("the history is counted as %s bytes", bytes)
+	}
+	for minute := 51; minute <= 190; minute++ {
 		at(time.Duration(minute) * time.Minute)
 		p.mini.FastForward(time.Minute)
 		busy()

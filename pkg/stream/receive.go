@@ -60,10 +60,6 @@ func (r *receiver) loop(ctx context.Context, shards map[string]int, m *Metrics) 
 		case *redis.Subscription:
 			if missing--; missing == 0 {
 				close(r.ready)
-			} else if missing < 0 {
-				// go-redis has connected again by itself: what was sent in
-				// between is lost, so begin anew.
-				return errors.New("receive: subscribed twice")
 			}
 		case *redis.Message:
 			e, err := parseMessage(shards[v.Channel], v.Payload)
