@@ -175,6 +175,7 @@ func TestEveryOfficialClient(t *testing.T) {
 			}
 			c.restart(g)
 		}
+		c.acquainted(3)
 	})
 	checkMatrix(t, results, matrixChecks*matrixCombos)
 	for _, pattern := range []string{"client:*", "user:clients:*"} {

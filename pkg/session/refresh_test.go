@@ -14,15 +14,19 @@ import (
 
 func TestRefreshKeepsEntriesAliveAndTheirTimesCurrent(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
-		// Without the refresh everything would be gone after a second.
+		// Without the refresh everything would be gone after this.
+		ttl := time.Second
+		if raceDetector {
+			ttl = 4 * time.Second
+		}
 		h := p.open(Node{1, "b"}, func(c *Config) {
-			c.TTL, c.RefreshEvery = time.Second, 20*time.Millisecond
+			c.TTL, c.RefreshEvery = ttl, 20*time.Millisecond
 		})
 		var all []id.Socket
 		for n := range 20 {
 			all = append(all, h.connect(id.User(fmt.Sprint("u", n%4)), "d", "e").Socket)
 		}
-		for end := time.Now().Add(2500 * time.Millisecond); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(5 * ttl / 2); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			if got := ofDoc(t, h.i, "e"); !same(got, all...) {
 				t.Fatalf("members %v", got)
 			}

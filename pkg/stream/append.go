@@ -9,9 +9,10 @@ import (
 	"sluice/pkg/id"
 )
 
-// Bounds of one pipeline of AppendMany.
+// Bounds of one pipeline of AppendMany. Its answers must all be here within the
+// client's read timeout, also from a Redis that is busy.
 const (
-	chunkItems = 256
+	chunkItems = 128
 	chunkBytes = 4 << 20
 )
 

@@ -242,6 +242,22 @@ func must[T any](t testing.TB) func(v T, err error) T {
 	}
 }
 
+// putMany appends as one does who must not give up: what failed is appended
+// again, which happens when the machine is slow.
+func putMany(t testing.TB, s *Stream, items []Item) []Result {
+	t.Helper()
+	ctx := ctxT(t)
+	for {
+		results := s.AppendMany(ctx, items)
+		if !slices.ContainsFunc(results, func(r Result) bool { return r.Err != nil }) {
+			return results
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("not appended: %+v", results[0])
+		}
+	}
+}
+
 // put appends and returns the entry.
 func put(t testing.TB, s *Stream, target id.Target, m id.Message, body string) Entry {
 	t.Helper()

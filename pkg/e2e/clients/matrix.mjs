@@ -272,8 +272,13 @@ await new Promise((resolve) => createInterface({ input: process.stdin }).once("l
 await Promise.all(
   combos.map((combo) =>
     attempt(combo, "gateway restart", async (c) => {
-      await eventually("it did not reconnect", () => c.connects > 1 && c.held.connected);
-      equal(await acked(c.held, "message-with-ack", 1), [1]);
+      // A way that led over the gateway that left last may be cut once more.
+      for (let answer; !answer; ) {
+        await eventually("it did not reconnect", () => c.connects > 1 && c.held.connected);
+        const cut = new Promise((resolve) => c.held.once("disconnect", () => resolve(undefined)));
+        answer = await Promise.race([cut, acked(c.held, "message-with-ack", 1)]);
+        if (answer) equal(answer, [1]);
+      }
       c.held.disconnect();
     }),
   ),
