@@ -24,14 +24,14 @@ func TestProtocolConversations(t *testing.T) {
 		"SLUICE_GATEWAY_SERVER_MESH_PORT":     strconv.Itoa(freePort(t)),
 		"SLUICE_API_SERVER_GRPC_PORT":         strconv.Itoa(freePort(t)),
 		"SLUICE_GATEWAY_SERVER_GOVERNOR_PORT": strconv.Itoa(governor),
-	}, "-component", "echo", "-listen", fmt.Sprintf("localhost:%d", port), "-ping-interval", "300ms", "-ping-timeout", "200ms",
+	}, "-component", "echo", "-listen", fmt.Sprintf("localhost:%d", port), "-ping-interval", "600ms", "-ping-timeout", "1s",
 		"-max-payload", "1000000", "-connect-timeout", "10s", "-upgrade-timeout", "10s", "-no-recovery", "-no-dynamic-heartbeat")
 	p.ready(fmt.Sprintf("127.0.0.1:%d", governor), time.Minute)
 	bothLoopbacks(t, port)
 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "clients/raw.mjs", fmt.Sprintf("http://localhost:%d", port), "300", "200")
+	cmd := exec.CommandContext(ctx, "node", "clients/raw.mjs", fmt.Sprintf("http://localhost:%d", port), "600", "1000")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
