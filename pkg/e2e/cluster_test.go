@@ -178,7 +178,7 @@ func token(t *testing.T, user string, documents ...string) string {
 const gatewayTOML = `
 [transport]
 ping_interval = "2s"
-ping_timeout = "4s"
+ping_timeout = "20s"
 flush_timeout = "1s"
 
 [gateway]

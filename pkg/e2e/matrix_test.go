@@ -31,7 +31,7 @@ const (
 	echoGatewayTOML = `
 [transport]
 ping_interval = "2s"
-ping_timeout = "4s"
+ping_timeout = "20s"
 
 [gateway]
 drain_window = "500ms"
