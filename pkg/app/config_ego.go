@@ -168,7 +168,9 @@ func (c *TraceConfig) Validate() error {
 
 // RedisConfig is EGO's Redis client.
 type RedisConfig struct {
-	// Mode is stub (one server), cluster or sentinel. Default stub.
+	// Mode is stub (one server), cluster or sentinel. Default stub. The client
+	// library does not understand the cluster answers of Redis 7: cluster needs
+	// Redis 6 for now, and like sentinel was not tried on real servers.
 	Mode string `toml:"mode"`
 	// Addr is host:port of the server, for stub. No default.
 	Addr string `toml:"addr"`
