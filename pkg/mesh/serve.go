@@ -40,6 +40,11 @@ func (s *Server) Forward(ctx context.Context, req *meshv1.ForwardRequest) (*mesh
 	if w.err != nil {
 		return nil, status.Error(codes.OutOfRange, w.err.Error())
 	}
+	// A handler that gave up at the deadline has answered nothing: an empty 200
+	// would be taken for the poll's answer.
+	if err := ctx.Err(); err != nil {
+		return nil, status.FromContextError(err).Err()
+	}
 	return w.response(), nil
 }
 
