@@ -180,6 +180,7 @@ func readAll(t testing.TB, broker, topic string, partitions, n int) []kafka.Mess
 		readers.Go(func() {
 			r := kafka.NewReader(kafka.ReaderConfig{
 				Brokers: []string{broker}, Topic: topic, Partition: p, MaxWait: 100 * time.Millisecond, ReadLagInterval: -1,
+				Dialer: &kafka.Dialer{Timeout: 10 * time.Second, DualStack: true}, // the default one is lent out by components.readers
 			})
 			defer r.Close()
 			for {
