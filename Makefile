@@ -27,8 +27,9 @@ bench: ## benchmarks; BENCH=regexp picks some
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)
 
-gen: ## generate the protobuf code
+gen: ## generate the protobuf code, and the table of reasons in CLIENTS.md
 	scripts/gen.sh
+	go test -count=1 ./pkg/reason -update
 
 run: ## build and start ws-dev: all of it in one process
 	scripts/run.sh

@@ -5,6 +5,7 @@ import (
 
 	"sluice/pkg/id"
 	sluicev1 "sluice/pkg/proto/sluice/v1"
+	"sluice/pkg/reason"
 )
 
 // call is a validated CallRequest: exactly one of socket and user is set.
@@ -66,7 +67,7 @@ func (l Limits) kick(req *sluicev1.KickRequest) (*control, error) {
 	out := &control{reason: req.GetReason(), close: req.GetClose()}
 	c.selection(out, req.GetWho())
 	if out.reason == "" {
-		out.reason = "kicked"
+		out.reason = string(reason.Kicked)
 	}
 	c.text("reason", out.reason, 1, maxReason)
 	out.namespace = c.namespace("namespace", req.GetNamespace())

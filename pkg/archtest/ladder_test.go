@@ -24,6 +24,7 @@ var ladder = map[string]place{
 	"pkg/id":              {step: 0},
 	"pkg/engineio":        {step: 0},
 	"pkg/socketio":        {step: 0},
+	"pkg/reason":          {step: 0},
 	"pkg/proto/sluice/v1": {step: 0},
 	"pkg/proto/mesh/v1":   {step: 0},
 	"migrations":          {step: 0},
@@ -32,7 +33,7 @@ var ladder = map[string]place{
 	"pkg/embedded": {step: 0},
 
 	// Each owns one outside system.
-	"pkg/transport": {step: 1, may: []string{"pkg/engineio"}},
+	"pkg/transport": {step: 1, may: []string{"pkg/engineio", "pkg/reason"}},
 	"pkg/bus":       {step: 1, may: []string{"pkg/id"}},
 	"pkg/session":   {step: 1, may: []string{"pkg/id"}},
 	"pkg/stream":    {step: 1, may: []string{"pkg/id"}},
@@ -44,11 +45,11 @@ var ladder = map[string]place{
 
 	// What a connection means, and what a component may ask.
 	"pkg/gateway": {step: 2, may: []string{
-		"pkg/transport", "pkg/socketio", "pkg/auth", "pkg/bus", "pkg/session", "pkg/stream", "pkg/overload", "pkg/id",
+		"pkg/transport", "pkg/socketio", "pkg/auth", "pkg/bus", "pkg/session", "pkg/stream", "pkg/overload", "pkg/id", "pkg/reason",
 		"pkg/proto/mesh/v1", // it answers the mesh's calls and control requests as they are
 	}},
 	"pkg/api": {step: 2, may: []string{
-		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/bus", "pkg/session", "pkg/stream", "pkg/id",
+		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/bus", "pkg/session", "pkg/stream", "pkg/id", "pkg/reason",
 	}},
 
 	// The example component of ws-dev and its page: written as a component's team

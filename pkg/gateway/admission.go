@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sluice/pkg/id"
+	"sluice/pkg/reason"
 	"sluice/pkg/transport"
 )
 
@@ -50,15 +51,9 @@ func newAdmission(cfg AddressConfig, now func() time.Time) *admission {
 	return &admission{cfg: cfg, now: now, addresses: make(map[string]*address)}
 }
 
-// addressRefusals, as metric labels.
-const (
-	refusedSessions = "address_sessions"
-	refusedRate     = "address_rate"
-)
-
 // admit asks for one more session of an address; why is "" when it may begin.
 // It is counted by opened, when it has begun.
-func (a *admission) admit(addr string) (why string) {
+func (a *admission) admit(addr string) (why reason.Reason) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
@@ -72,10 +67,10 @@ func (a *admission) admit(addr string) (why string) {
 		a.addresses[addr] = at
 	}
 	if a.cfg.MaxSessions > 0 && at.sessions >= a.cfg.MaxSessions {
-		return refusedSessions
+		return reason.AddressSessions
 	}
 	if !at.bucket.AllowN(now, 1) {
-		return refusedRate
+		return reason.AddressRate
 	}
 	return ""
 }
@@ -123,16 +118,10 @@ func hostOf(remote string) string {
 // admitRequest decides about a new session before anything is allocated for it.
 func (g *Gateway) admitRequest(r *http.Request) *transport.Refusal {
 	if !g.Accepting() {
-		return &transport.Refusal{
-			Status: http.StatusServiceUnavailable, Code: 4, Message: "Forbidden",
-			RetryAfter: drainRetryAfter, Reason: "draining",
-		}
+		return transport.Refuse(reason.Draining)
 	}
 	if why := g.admission.admit(hostOf(r.RemoteAddr)); why != "" {
-		return &transport.Refusal{
-			Status: http.StatusTooManyRequests, Code: 4, Message: "Forbidden",
-			RetryAfter: time.Second, Reason: why,
-		}
+		return transport.Refuse(why)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/pkg/reason"
 	"sluice/pkg/transport"
 )
 
@@ -18,7 +19,7 @@ func TestAnAddressIsBoundedInCountAndRate(t *testing.T) {
 		}
 		a.opened("x")
 	}
-	if why := a.admit("x"); why != refusedSessions {
+	if why := a.admit("x"); why != reason.AddressSessions {
 		t.Errorf("the fourth session: %q", why)
 	}
 	if why := a.admit("y"); why != "" {
@@ -36,7 +37,7 @@ func TestAnAddressIsBoundedInCountAndRate(t *testing.T) {
 	if admitted != 2 {
 		t.Errorf("%d more at once, of a burst of 5 with 3 used", admitted)
 	}
-	if why := a.admit("x"); why != refusedRate {
+	if why := a.admit("x"); why != reason.AddressRate {
 		t.Errorf("beyond the rate: %q", why)
 	}
 	now = now.Add(time.Hour)
@@ -60,7 +61,10 @@ func TestAUserHasABoundedNumberOfSockets(t *testing.T) {
 	second := w.dial(`{"token":"ann"}`)
 	third := w.open()
 	third.send(`40{"token":"ann"}`)
-	third.expect(`44{"message":"Too many connections","data":{"code":"user_sockets"}}`)
+	told := third.next()
+	if !strings.HasPrefix(told, `44{"message":"Too many connections","data":{"code":"user_sockets","retry":"later","retryAfterMs":`) {
+		t.Errorf("told %q", told)
+	}
 	second.send("1")
 	eventually(t, "the second to leave", func() bool { return w.gateway.Sockets() == 1 })
 	third.send(`40{"token":"ann"}`)
@@ -79,5 +83,6 @@ func TestAcksThatNobodyAskedForCloseInTheEnd(t *testing.T) {
 		t.Fatal("closed within the limit")
 	}
 	p.send("439[]")
+	p.expect(`42["sluice:closing",{"code":"stray_acks","retry":"never"}]`)
 	eventually(t, "the client to be closed", func() bool { return w.gateway.Sockets() == 0 })
 }

@@ -1,20 +1,14 @@
 package gateway
 
 import (
-	"math/rand/v2"
 	"strconv"
-	"time"
+
+	"sluice/pkg/reason"
 )
 
 // busyEvent tells a client that an event of its was not taken, and when to try
-// again: ["sluice:busy",{"event":"comment","ack":7,"retryAfter":1830}], ms.
+// again: ["sluice:busy",{"event":"comment","ack":7,"code":"busy","retry":"later","retryAfterMs":1830}].
 const busyEvent = reservedPrefix + "busy"
-
-// Clients that were told busy together come back apart.
-const (
-	busyRetryMin = time.Second
-	busyRetryMax = 3 * time.Second
-)
 
 type busyNotice struct {
 	to     ref
@@ -26,16 +20,14 @@ type busyNotice struct {
 
 // tellBusy sends the notice; the event that it is about is never acknowledged.
 func (g *Gateway) tellBusy(n busyNotice) {
-	args := make([]byte, 0, 96)
+	args := make([]byte, 0, 128)
 	args = append(args, `[{"event":`...)
 	args = appendJSONString(args, n.event)
 	if n.hasAck {
 		args = append(args, `,"ack":`...)
 		args = strconv.AppendUint(args, n.ack, 10)
 	}
-	args = append(args, `,"retryAfter":`...)
-	after := busyRetryMin + rand.N(busyRetryMax-busyRetryMin)
-	args = strconv.AppendInt(args, after.Milliseconds(), 10)
+	args = reason.Busy.AppendAdvice(append(args, ','), wait(reason.Busy))
 	args = append(args, "}]"...)
 	g.tell(n.to, n.ns, busyEvent, args)
 }

@@ -3,7 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	"sluice/pkg/bus"
@@ -80,6 +80,9 @@ func (s *shard) forget(to ref, ack uint64) {
 	}
 }
 
+// errStrayAcks is an acknowledgement too many that nobody asked for.
+var errStrayAcks = errors.New("gateway: acknowledgements that nobody asked for")
+
 // handleAck passes a client's acknowledgement to the call that waits for it.
 // One that nobody waits for came late, or was never asked for: it is counted.
 func (c *Connection) handleAck(p socketio.Packet, attachments [][]byte) error {
@@ -94,7 +97,7 @@ func (c *Connection) handleAck(p socketio.Packet, attachments [][]byte) error {
 	if answer == nil {
 		c.gw.m.strayAcks.Inc()
 		if c.stray++; c.stray > c.gw.cfg.MaxStrayAcks {
-			return fmt.Errorf("%w: acknowledgements that nobody asked for", errProtocol)
+			return errStrayAcks
 		}
 		return nil
 	}

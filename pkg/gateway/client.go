@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sluice/pkg/id"
+	"sluice/pkg/reason"
 	"sluice/pkg/session"
 )
 
@@ -72,7 +73,7 @@ func (g *Gateway) Holds(d id.Doc) bool {
 // the Disconnect event that the dead one owed, and reports when Kafka has it.
 func (g *Gateway) Lost(ctx context.Context, c session.Client) error {
 	done := make(chan error, 1)
-	g.disconnected(&c, mainSpace, reasonReplicaLost, func(err error) { done <- err })
+	g.disconnected(&c, mainSpace, string(reason.ReplicaLost), func(err error) { done <- err })
 	select {
 	case err := <-done:
 		return err
@@ -80,10 +81,6 @@ func (g *Gateway) Lost(ctx context.Context, c session.Client) error {
 		return ctx.Err()
 	}
 }
-
-// reasonReplicaLost is the reason of Disconnect events that a survivor
-// publishes for a replica that died.
-const reasonReplicaLost = "replica_lost"
 
 // Sockets counts the connected sockets of this replica.
 func (g *Gateway) Sockets() int64 {

@@ -12,6 +12,7 @@ import (
 	"sluice/pkg/auth"
 	"sluice/pkg/bus"
 	"sluice/pkg/id"
+	"sluice/pkg/reason"
 	"sluice/pkg/session"
 	"sluice/pkg/socketio"
 	"sluice/pkg/transport"
@@ -49,7 +50,7 @@ func (c *Connection) greet() {
 		cred = *c.query
 	}
 	if err := c.connectTo(mainSpace, nil, cred, cred.check()); err != nil {
-		c.session.Close(transport.ReasonProtocol)
+		c.session.Close(reason.Protocol)
 	}
 }
 
@@ -69,30 +70,30 @@ func (c *Connection) handleConnect(p socketio.Packet) error {
 // connectTo admits to a namespace with credentials, and what was wrong with
 // them. payload is what the components are told.
 func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wrong error) error {
-	closed, isClosed := c.gw.closed(ns)
+	closed := c.gw.closed(ns)
 	switch {
 	case errors.Is(wrong, errProtocol):
 		return wrong
-	case isClosed:
-		return c.refuse(ns, closed)
+	case closed != nil:
+		return c.refuseClosed(closed)
 	case wrong != nil:
-		return c.refuse(ns, refuseCredentials)
+		return c.refuse(ns, reason.Credentials)
 	case c.inSpace(ns):
 		return fmt.Errorf("%w: CONNECT twice", errProtocol)
 	case !slices.Contains(c.gw.cfg.Namespaces, ns):
-		return c.refuse(ns, refuseNamespace)
+		return c.refuse(ns, reason.Namespace)
 	case c.namespaces() >= c.gw.cfg.MaxNamespaces:
-		return c.refuse(ns, refuseNamespaces)
+		return c.refuse(ns, reason.Namespaces)
 	}
 	who, err := c.authenticate(cred)
 	if err != nil {
-		return c.refuse(ns, refuseAuth)
+		return c.refuse(ns, reason.Unauthorized)
 	}
 	if !c.joined() && c.gw.userFull(who.User) {
-		return c.refuse(ns, refuseUser)
+		return c.refuse(ns, reason.UserSockets)
 	}
 	if !c.admit(ns, who) {
-		return c.refuse(ns, refuseIdentity)
+		return c.refuse(ns, reason.Identity)
 	}
 	c.joinGranted(cred.Documents)
 	client := c.client()
@@ -102,7 +103,7 @@ func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wron
 	c.gw.indexDo("add", func(ctx context.Context) error { return c.gw.deps.Index.Add(ctx, client) })
 	_ = c.send(c.connectedFrame(ns)) // if it left meanwhile, Closed follows
 	c.announce(ns, payload, client)
-	c.gw.m.connects.WithLabelValues("accepted").Inc()
+	c.gw.m.connects.WithLabelValues(accepted).Inc()
 	return nil
 }
 

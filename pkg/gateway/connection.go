@@ -42,6 +42,7 @@ type Connection struct {
 	// Owned by the receiver: calls of one session never overlap.
 	asm   *socketio.Assembler // nil while no binary event is being received
 	stray int                 // acknowledgements that nobody asked for
+	ended bool                // broke the rules: what else it sends is not read
 	form  wireForm            // fixed by the first packet
 
 	// Guarded by shard.mu.
@@ -78,7 +79,7 @@ func PutConn(c *Connection) {
 func resetConnection(c *Connection) {
 	c.gw, c.shard, c.session, c.id = nil, nil, nil, 0
 	c.since, c.query, c.origin, c.addr = time.Time{}, nil, "", ""
-	c.asm, c.stray, c.form = nil, 0, formRev5
+	c.asm, c.stray, c.ended, c.form = nil, 0, false, formRev5
 	c.identity = auth.Identity{}
 	c.member, c.main = false, false
 	c.calls, c.nextCall, c.recent, c.late = nil, 0, nil, nil

@@ -6,6 +6,7 @@ import (
 
 	"sluice/pkg/id"
 	meshv1 "sluice/pkg/proto/mesh/v1"
+	"sluice/pkg/reason"
 	"sluice/pkg/socketio"
 	"sluice/pkg/transport"
 )
@@ -44,9 +45,9 @@ func (g *Gateway) controlJoin(socket id.Socket, names []string) (meshv1.Outcome,
 		d := id.Doc(name)
 		if err := g.joinDoc(g.shardOf(socket), socket, d); err != nil {
 			if errors.Is(err, errGone) {
-				return meshv1.Outcome_OUTCOME_OFFLINE, joinReason(err)
+				return meshv1.Outcome_OUTCOME_OFFLINE, string(joinReason(err))
 			}
-			return meshv1.Outcome_OUTCOME_REFUSED, joinReason(err)
+			return meshv1.Outcome_OUTCOME_REFUSED, string(joinReason(err))
 		}
 		joined = append(joined, d)
 	}
@@ -90,21 +91,22 @@ func (g *Gateway) kick(socket id.Socket, r *meshv1.ControlRequest) (meshv1.Outco
 	}
 	s.mu.Unlock()
 
-	reason := r.Reason
-	if reason == "" {
-		reason = string(transport.ReasonKicked)
+	why := r.Reason
+	if why == "" {
+		why = string(reason.Kicked)
 	}
 	if !r.Close {
 		spaces = []string{ns}
 	}
+	g.tellClosing(to, spaces[0], reason.Kicked)
 	for _, space := range spaces {
 		_ = to.send(disconnectFrame(to.form, space)) // one that left is gone either way
 	}
 	if r.Close || last {
-		to.session.CloseAfterFlush(transport.ReasonKicked)
+		to.session.CloseAfterFlush(reason.Kicked)
 		return meshv1.Outcome_OUTCOME_DONE, ""
 	}
-	g.disconnected(&client, ns, reason, nil)
+	g.disconnected(&client, ns, why, nil)
 	return meshv1.Outcome_OUTCOME_DONE, ""
 }
 

@@ -8,24 +8,28 @@ import (
 	"github.com/gotomicro/ego/core/elog"
 
 	"sluice/pkg/id"
+	"sluice/pkg/reason"
 )
 
 // Why a socket does not become a member of a document. The texts are the
 // reasons that components and clients are told.
 var (
-	errForbidden = errors.New("forbidden")
-	errDocument  = errors.New("bad_document")
-	errFull      = errors.New("too_many_documents")
-	errGone      = errors.New("offline")
+	errForbidden = joinError(reason.Forbidden)
+	errDocument  = joinError(reason.BadDocument)
+	errFull      = joinError(reason.TooManyDocuments)
+	errGone      = joinError(reason.Offline)
 )
 
-func joinReason(err error) string {
-	for _, known := range []error{errForbidden, errDocument, errFull, errGone} {
-		if errors.Is(err, known) {
-			return known.Error()
-		}
+// joinError is a reason as an error.
+type joinError reason.Reason
+
+func (e joinError) Error() string { return string(e) }
+
+func joinReason(err error) reason.Reason {
+	if known, ok := errors.AsType[joinError](err); ok {
+		return reason.Reason(known)
 	}
-	return "internal"
+	return reason.Internal
 }
 
 // join makes the connection a member of a document that its token grants.

@@ -3,23 +3,17 @@ package gateway
 import (
 	"context"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
 
+	"sluice/pkg/reason"
 	"sluice/pkg/transport"
 )
 
-// drainEvent tells a client that its gateway leaves, and when to come back:
-// [{"reconnectAfter":740}], ms. Clients that do not know it reconnect by
-// themselves when the connection closes a moment later.
-const drainEvent = reservedPrefix + "drain"
-
 const (
-	drainRetryAfter = 2 * time.Second // for handshakes refused while draining
-	drainTick       = 50 * time.Millisecond
-	settleFor       = 10 * time.Second // for the Disconnect events of the last sockets
+	drainTick = 50 * time.Millisecond
+	settleFor = 10 * time.Second // for the Disconnect events of the last sockets
 )
 
 // Accepting tells whether new sessions are welcome.
@@ -43,7 +37,7 @@ func (g *Gateway) Drain(ctx context.Context) error {
 		return err
 	}
 	g.transport.Each(func(s *transport.Session) bool { // those that never connected
-		s.CloseAfterFlush(transport.ReasonDrain)
+		s.CloseAfterFlush(reason.Drain)
 		return true
 	})
 	return g.waitGone(ctx)
@@ -61,7 +55,7 @@ func (g *Gateway) sendAway(ctx context.Context, leaving []ref) error {
 			due = min(due, int(passed*float64(len(leaving)))+1)
 		}
 		for ; sent < due; sent++ {
-			g.sendOneAway(leaving[sent])
+			g.end(leaving[sent], reason.Drain)
 		}
 		select {
 		case <-tick.C:
@@ -70,12 +64,6 @@ func (g *Gateway) sendAway(ctx context.Context, leaving []ref) error {
 		}
 	}
 	return nil
-}
-
-func (g *Gateway) sendOneAway(r ref) {
-	after := strconv.AppendInt([]byte(`[{"reconnectAfter":`), rand.N(time.Second).Milliseconds(), 10)
-	g.tell(r, mainSpace, drainEvent, append(after, "}]"...))
-	r.session.CloseAfterFlush(transport.ReasonDrain)
 }
 
 func (g *Gateway) everyone() []ref {

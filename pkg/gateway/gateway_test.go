@@ -34,9 +34,9 @@ func TestWhoIsRefusedIsToldAndMayTryAgain(t *testing.T) {
 	w := newWorld(t, nil)
 	p := w.open()
 	p.send(`40{"token":"bad"}`, "40/nowhere,", `40{"token":7}`)
-	p.expect(`44{"message":"Not authorized","data":{"code":"unauthorized"}}`,
+	p.expect(`44{"message":"Not authorized","data":{"code":"unauthorized","retry":"new_token"}}`,
 		`44/nowhere,{"message":"Invalid namespace"}`,
-		`44{"message":"Bad credentials","data":{"code":"credentials"}}`)
+		`44{"message":"Bad credentials","data":{"code":"credentials","retry":"never"}}`)
 	p.send(`40{"token":"ann"}`)
 	if got := p.next(); !strings.HasPrefix(got, "40{") {
 		t.Errorf("the second try is answered %q", got)
@@ -106,7 +106,7 @@ func TestAnEventThatKafkaDoesNotTakeIsAnsweredBusy(t *testing.T) {
 	w.upErr = errAway
 	w.mu.Unlock()
 	p.send(`427["comment",1]`)
-	if got := p.next(); !strings.HasPrefix(got, `42["sluice:busy",{"event":"comment","ack":7,"retryAfter":`) {
+	if got := p.next(); !strings.HasPrefix(got, `42["sluice:busy",{"event":"comment","ack":7,"code":"busy","retry":"later","retryAfterMs":`) {
 		t.Errorf("told %q", got)
 	}
 	w.mu.Lock()
@@ -220,7 +220,8 @@ func TestComponentsAndGrantsMakeMembers(t *testing.T) {
 		t.Errorf("the index has %v", c.Docs)
 	}
 	p.send(`421["sluice:join","open-1"]`, `422["sluice:join","other"]`, `423["sluice:join","open-2"]`, `424["sluice:join"]`)
-	p.expect(`431[{"ok":true}]`, `432[{"error":"forbidden"}]`, `433[{"error":"too_many_documents"}]`, `434[{"error":"bad_request"}]`)
+	p.expect(`431[{"ok":true}]`, `432[{"error":"forbidden","retry":"never"}]`,
+		`433[{"error":"too_many_documents","retry":"never"}]`, `434[{"error":"bad_request","retry":"never"}]`)
 	if got := control(meshv1.ControlRequest_OP_LEAVE, "secret"); got != "OUTCOME_DONE " || w.gateway.Holds("secret") {
 		t.Errorf("leave: %s", got)
 	}
@@ -238,7 +239,7 @@ func TestAKickedClientIsToldAndGone(t *testing.T) {
 	if r.Results[0].Outcome != meshv1.Outcome_OUTCOME_DONE || r.Results[1].Outcome != meshv1.Outcome_OUTCOME_OFFLINE {
 		t.Errorf("kick: %v", r.Results)
 	}
-	p.expect("41")
+	p.expect(`42["sluice:closing",{"code":"kicked","retry":"never"}]`, "41")
 	eventually(t, "its Disconnect event", func() bool {
 		return slices.Equal(w.events(), []string{"Connect", "Disconnect kicked"})
 	})
@@ -271,7 +272,7 @@ func TestAnotherIdentityOnTheSameConnectionIsRefused(t *testing.T) {
 	w := newWorld(t, func(c *Config, _ *transport.Config) { c.Namespaces = []string{"/", "/a"} })
 	p := w.dial(`{"token":"ann"}`)
 	p.send(`40/a,{"token":"bob"}`)
-	p.expect(`44/a,{"message":"Not authorized","data":{"code":"identity"}}`)
+	p.expect(`44/a,{"message":"Not authorized","data":{"code":"identity","retry":"never"}}`)
 }
 
 func TestDrainSendsEverybodyAwayAndSettles(t *testing.T) {
@@ -280,7 +281,7 @@ func TestDrainSendsEverybodyAwayAndSettles(t *testing.T) {
 	w.open() // never connects
 	done := make(chan error, 1)
 	go func() { done <- w.gateway.Drain(t.Context()) }()
-	if got := p.next(); !strings.HasPrefix(got, `42["sluice:drain",{"reconnectAfter":`) {
+	if got := p.next(); !strings.HasPrefix(got, `42["sluice:closing",{"code":"drain","retry":"now","retryAfterMs":`) {
 		t.Errorf("told %q", got)
 	}
 	if err := <-done; err != nil {

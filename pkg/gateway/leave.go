@@ -8,6 +8,7 @@ import (
 	"github.com/gotomicro/ego/core/elog"
 
 	"sluice/pkg/bus"
+	"sluice/pkg/reason"
 	"sluice/pkg/session"
 	"sluice/pkg/socketio"
 	"sluice/pkg/transport"
@@ -22,9 +23,9 @@ type departure struct {
 }
 
 // Closed is the transport's last call for a connection.
-func (c *Connection) Closed(reason transport.Reason) {
+func (c *Connection) Closed(why transport.Reason) {
 	g := c.gw
-	gone, was, calls := c.depart(string(reason))
+	gone, was, calls := c.depart(string(why))
 	g.admission.closed(c.addr)
 	PutConn(c)
 	for _, answer := range calls {
@@ -36,7 +37,7 @@ func (c *Connection) Closed(reason transport.Reason) {
 }
 
 // depart takes the connection out of its shard: from here on nobody finds it.
-func (c *Connection) depart(reason string) (departure, bool, map[uint64]chan callAnswer) {
+func (c *Connection) depart(why string) (departure, bool, map[uint64]chan callAnswer) {
 	s := c.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +46,7 @@ func (c *Connection) depart(reason string) (departure, bool, map[uint64]chan cal
 	if !c.member {
 		return departure{}, false, calls
 	}
-	gone := departure{client: c.clientLocked(), spaces: c.spacesLocked(), reason: reason}
+	gone := departure{client: c.clientLocked(), spaces: c.spacesLocked(), reason: why}
 	c.member, c.main = false, false
 	clear(c.spaces)
 	c.spaces = c.spaces[:0]
@@ -53,9 +54,6 @@ func (c *Connection) depart(reason string) (departure, bool, map[uint64]chan cal
 	delete(s.conns, c.id)
 	return gone, true, calls
 }
-
-// reasonNamespace is the reason of a Disconnect that the client asked for.
-const reasonNamespace = "client_disconnect"
 
 // handleDisconnect ends one namespace. The connection stays for a while: its
 // client may connect to another one.
@@ -78,10 +76,10 @@ func (c *Connection) handleDisconnect(p socketio.Packet) error {
 
 	g := c.gw
 	if !last {
-		g.disconnected(&client, p.Namespace, reasonNamespace, nil)
+		g.disconnected(&client, p.Namespace, string(reason.ClientDisconnect), nil)
 		return nil
 	}
-	gone, _, calls := c.depart(reasonNamespace)
+	gone, _, calls := c.depart(string(reason.ClientDisconnect))
 	for _, answer := range calls {
 		answer <- callAnswer{gone: true}
 	}
@@ -93,8 +91,8 @@ func (c *Connection) handleDisconnect(p socketio.Packet) error {
 }
 
 // disconnected publishes one Disconnect event.
-func (g *Gateway) disconnected(c *session.Client, ns, reason string, done func(error)) {
-	up := bus.Up{Namespace: ns, Reason: reason, Docs: c.Docs, Replica: c.Replica, Boot: c.Boot}
+func (g *Gateway) disconnected(c *session.Client, ns, why string, done func(error)) {
+	up := bus.Up{Namespace: ns, Reason: why, Docs: c.Docs, Replica: c.Replica, Boot: c.Boot}
 	if done == nil {
 		done = func(error) {}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/pkg/reason"
 	"sluice/pkg/transport"
 )
 
@@ -23,9 +24,12 @@ const (
 	dropOwed       dropReason = "owed"       // a Disconnect event, with Kafka away for too long
 )
 
+// accepted is the outcome of a CONNECT that was not refused.
+const accepted = "accepted"
+
 // Metrics of a gateway.
 type Metrics struct {
-	connects     *prometheus.CounterVec // by outcome: accepted, or the refusal's label
+	connects     *prometheus.CounterVec // by outcome: accepted, or why not
 	joinsRefused *prometheus.CounterVec // by reason
 	up           *prometheus.CounterVec // by event kind
 	upFailed     prometheus.Counter
@@ -87,8 +91,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.byReason[r] = m.dropped.WithLabelValues(string(r))
 	}
 	// Shown from the start, so that a rate can be taken of the first one.
-	for _, r := range []string{"accepted", refusedByConfig, refuseNamespace.label, refuseNamespaces.label, refuseAuth.label, refuseUser.label, refuseIdentity.label, refuseCredentials.label} {
-		m.connects.WithLabelValues(r)
+	m.connects.WithLabelValues(accepted)
+	for _, e := range reason.Table() {
+		if e.Connect != "" {
+			m.connects.WithLabelValues(string(e.Reason))
+		}
 	}
 	for _, kind := range []string{"durable", "ephemeral"} {
 		m.pushes.WithLabelValues(kind)

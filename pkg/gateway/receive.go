@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"sluice/pkg/reason"
 	"sluice/pkg/socketio"
-	"sluice/pkg/transport"
 )
 
 // errProtocol is what a client did that no Socket.IO client does; its
@@ -15,9 +15,17 @@ var errProtocol = errors.New("gateway: protocol error")
 // Message takes one Engine.IO message: a Socket.IO packet, or an attachment of
 // the one before. It is the transport's call, one at a time per connection.
 func (c *Connection) Message(data []byte, binary bool) {
+	if c.ended {
+		return
+	}
 	if err := c.receive(data, binary); err != nil {
 		c.gw.m.badPackets.Inc()
-		c.session.Close(transport.ReasonProtocol)
+		c.ended = true
+		if errors.Is(err, errStrayAcks) {
+			c.gw.end(c.ref(), reason.StrayAcks)
+			return
+		}
+		c.session.Close(reason.Protocol)
 	}
 }
 

@@ -1,57 +1,42 @@
 package gateway
 
 import (
-	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
+	"sluice/pkg/reason"
 	"sluice/pkg/socketio"
 	"sluice/pkg/transport"
 )
 
-// refusal is why a CONNECT was refused: the label of its metric, and what the
-// client is told.
-type refusal struct {
-	label   string
-	message string
-	data    any
-}
-
-// What a client is told does not say which part of a token was wrong.
-var (
-	refuseNamespace   = refusal{"namespace", "Invalid namespace", nil}
-	refuseNamespaces  = refusal{"namespaces", "Too many namespaces", nil}
-	refuseAuth        = refusal{"auth", "Not authorized", map[string]any{"code": "unauthorized"}}
-	refuseUser        = refusal{"user_sockets", "Too many connections", map[string]any{"code": "user_sockets"}}
-	refuseIdentity    = refusal{"identity", "Not authorized", map[string]any{"code": "identity"}}
-	refuseCredentials = refusal{"credentials", "Bad credentials", map[string]any{"code": "credentials"}}
-)
-
-// closed returns the refusal of a namespace that the configuration closes.
-func (g *Gateway) closed(ns string) (refusal, bool) {
-	for _, r := range g.cfg.Refuse {
-		if r.Namespace == ns {
-			why := refusal{label: refusedByConfig, message: r.Message}
-			if r.Data != "" {
-				why.data = json.RawMessage(r.Data)
-			}
-			return why, true
-		}
-	}
-	return refusal{}, false
-}
-
-// refusedByConfig is the label of namespaces that the configuration closes.
-const refusedByConfig = "configured"
+// wait is the time that a client is told for a reason, another one each time.
+func wait(why reason.Reason) time.Duration { return why.Wait(rand.Float64()) }
 
 // refuse sends a connect error. The connection stays: the client may ask for
-// another namespace until the connect timeout closes it.
-func (c *Connection) refuse(ns string, why refusal) error {
-	c.gw.m.connects.WithLabelValues(why.label).Inc()
+// another namespace until the connect timeout closes it. What a client is told
+// does not say which part of a token was wrong.
+func (c *Connection) refuse(ns string, why reason.Reason) error {
+	e, _ := reason.Of(why)
 	var data []byte
-	if why.data != nil {
-		data, _ = json.Marshal(why.data) // maps of strings and valid JSON always encode
+	if !e.Bare {
+		data = append(why.AppendAdvice([]byte{'{'}, wait(why)), '}')
 	}
-	f, err := c.refusalFrame(ns, why.message, data)
+	return c.refuseWith(ns, why, e.Connect, data)
+}
+
+// refuseClosed refuses a namespace that the configuration closes, in its words.
+func (c *Connection) refuseClosed(closed *RefuseConfig) error {
+	var data []byte
+	if closed.Data != "" {
+		data = []byte(closed.Data)
+	}
+	return c.refuseWith(closed.Namespace, reason.Configured, closed.Message, data)
+}
+
+func (c *Connection) refuseWith(ns string, why reason.Reason, message string, data []byte) error {
+	c.gw.m.connects.WithLabelValues(string(why)).Inc()
+	f, err := c.refusalFrame(ns, why, message, data)
 	if err != nil {
 		return err
 	}
@@ -59,8 +44,8 @@ func (c *Connection) refuse(ns string, why refusal) error {
 	return nil
 }
 
-func (c *Connection) refusalFrame(ns, message string, data []byte) (*transport.Frame, error) {
-	if c.form == formRev4 && message == refuseNamespace.message {
+func (c *Connection) refusalFrame(ns string, why reason.Reason, message string, data []byte) (*transport.Frame, error) {
+	if c.form == formRev4 && why == reason.Namespace {
 		return transport.NewFrame(socketio.AppendInvalidNamespace(nil, ns)), nil
 	}
 	if c.form != formMsgpack {
@@ -71,4 +56,14 @@ func (c *Connection) refusalFrame(ns, message string, data []byte) (*transport.F
 		return nil, fmt.Errorf("encode a connect error as MessagePack: %w", err)
 	}
 	return transport.NewBinaryFrame(b), nil
+}
+
+// closed returns the refusal of a namespace that the configuration closes.
+func (g *Gateway) closed(ns string) *RefuseConfig {
+	for i := range g.cfg.Refuse {
+		if g.cfg.Refuse[i].Namespace == ns {
+			return &g.cfg.Refuse[i]
+		}
+	}
+	return nil
 }

@@ -58,7 +58,7 @@ func TestOlderClientsGetTheirFormOfRefusals(t *testing.T) {
 		{"40/old", `44/old,{"to":"/custom"}`},
 		{"40/shut", `44/shut,"Shut"`},
 		{"40/nowhere?x=1", `44/nowhere,{"message":"Invalid namespace"}`},
-		{"40/custom?token=bad", `44/custom,{"code":"unauthorized"}`},
+		{"40/custom?token=bad", `44/custom,{"code":"unauthorized","retry":"new_token"}`},
 	} {
 		p.post(c[0])
 		p.expect(fmt.Sprintf("%d:%s", len(c[1]), c[1]))

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"sluice/pkg/transport"
+	"sluice/pkg/reason"
 )
 
 // connectWatch closes connections that do not connect to any namespace in
@@ -38,7 +38,7 @@ func (w *connectWatch) run(ctx context.Context) {
 		case now := <-tick.C:
 			for _, r := range w.due(now) {
 				if !r.connected() {
-					r.session.Close(transport.ReasonRefused)
+					r.session.Close(reason.ConnectTimeout)
 				}
 			}
 		case <-ctx.Done():

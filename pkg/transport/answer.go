@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/pkg/engineio"
+	"sluice/pkg/reason"
 )
 
 // Header values, shared by all answers: http never changes them.
@@ -63,6 +64,14 @@ func (f *Refusal) answer(w http.ResponseWriter, upgrade bool) {
 	h["Content-Type"] = typeJSON
 	w.WriteHeader(status)
 	w.Write(engineio.AppendError(nil, code, message))
+}
+
+// label is the refusal in the metrics.
+func (f *Refusal) label() string {
+	if f.Reason == "" {
+		return string(reason.Forbidden)
+	}
+	return string(f.Reason)
 }
 
 // empty answers with a status and nothing else.

@@ -42,7 +42,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"outcome"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_transport_refusals_total",
-			Help: "Requests of sessions that were refused, by Engine.IO error.",
+			Help: "Requests of sessions that were refused, by reason.",
 		}, []string{"error"}),
 		closes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_transport_closes_total",

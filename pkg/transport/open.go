@@ -2,11 +2,11 @@ package transport
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/gotomicro/ego/core/elog"
 
 	"sluice/pkg/engineio"
+	"sluice/pkg/reason"
 )
 
 // handshake serves a request without a sid.
@@ -16,17 +16,13 @@ func (v *Server) handshake(w http.ResponseWriter, r *http.Request, q *engineio.Q
 		code = engineio.BadRequest
 	}
 	if code != engineio.OK {
-		v.metrics.handshakes.WithLabelValues(codeLabels[code]).Inc()
+		v.metrics.handshakes.WithLabelValues(string(codeReasons[code])).Inc()
 		refuse(w, code, upgrade)
 		return
 	}
 	s, refusal := v.admit(r, q, allowed)
 	if refusal != nil {
-		reason := refusal.Reason
-		if reason == "" {
-			reason = codeLabels[engineio.Forbidden]
-		}
-		v.metrics.handshakes.WithLabelValues(reason).Inc()
+		v.metrics.handshakes.WithLabelValues(refusal.label()).Inc()
 		refusal.answer(w, upgrade)
 		return
 	}
@@ -51,7 +47,7 @@ func (v *Server) admit(r *http.Request, q *engineio.Query, allowed bool) (*Sessi
 	id, err := v.hooks.NewID()
 	if err != nil {
 		v.log.Error("no id for a new session", elog.FieldErr(err))
-		return nil, unable("no_id")
+		return nil, Refuse(reason.NoID)
 	}
 	s := v.newSession(id, q, r.RemoteAddr)
 	readers := 0
@@ -59,21 +55,16 @@ func (v *Server) admit(r *http.Request, q *engineio.Query, allowed bool) (*Sessi
 		readers = 1
 	}
 	if !v.insert(s, readers, s.beat.Begin(&v.policy, s.version, v.now())) {
-		return nil, unable("leaving")
+		return nil, Refuse(reason.Draining)
 	}
 	rcv := v.hooks.Open(s, r)
 	if rcv == nil {
 		v.abandon(s)
 		v.running.Add(-1 - readers)
-		return nil, &Refusal{Reason: "refused"}
+		return nil, Refuse(reason.Refused)
 	}
 	v.opened(s, rcv)
 	return s, nil
-}
-
-// unable is the refusal for what is not the client's fault.
-func unable(reason string) *Refusal {
-	return &Refusal{Status: http.StatusServiceUnavailable, RetryAfter: time.Second, Reason: reason}
 }
 
 // newSession makes a session whose turn is taken until it is opened.

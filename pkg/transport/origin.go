@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"sluice/pkg/engineio"
+	"sluice/pkg/reason"
 )
 
 // origins decides which pages may use the server, and what browsers are told
@@ -90,4 +90,4 @@ func (o *origins) preflight(w http.ResponseWriter, r *http.Request, allowed bool
 	w.WriteHeader(http.StatusNoContent)
 }
 
-var forbidden = &Refusal{Code: int(engineio.Forbidden), Reason: "origin"}
+var forbidden = Refuse(reason.Origin)

@@ -37,6 +37,7 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request, q *engineio.Query
 	case err == nil:
 		posted(w)
 	case errors.Is(err, errTooLarge):
+		s.srv.metrics.refusals.WithLabelValues(string(ReasonTooLarge)).Inc()
 		w.Header()["Connection"] = closing // the rest of it is not read
 		empty(w, http.StatusRequestEntityTooLarge)
 	default:

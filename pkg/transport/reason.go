@@ -1,29 +1,32 @@
 package transport
 
-import "errors"
+import (
+	"errors"
 
-// Reason says why a session ended. The same value is the label of the metric
-// that counts closes, so the set is closed: add a constant here before using a
-// new one.
-type Reason string
+	"sluice/pkg/reason"
+)
 
+// Reason says why a session ended; pkg/reason has the table.
+type Reason = reason.Reason
+
+// Why sessions end, as this package and those who use it say it.
 const (
-	ReasonClientClose    Reason = "client_close"    // the client said goodbye: close packet or close frame
-	ReasonTransportClose Reason = "transport_close" // the connection was lost, or a waiting GET was aborted
-	ReasonTransportError Reason = "transport_error" // the connection could not be taken over or broke the WebSocket rules
-	ReasonPingTimeout    Reason = "ping_timeout"    // nothing was heard for too long
-	ReasonParse          Reason = "parse_error"     // what came is not Engine.IO, or not allowed in this state
-	ReasonTooLarge       Reason = "too_large"       // a WebSocket message above max_payload
-	ReasonText           Reason = "invalid_text"    // a text message that is not UTF-8
-	ReasonFlood          Reason = "flood"           // too many fragments or control frames
-	ReasonOverlap        Reason = "overlap"         // two polls of one kind at once
-	ReasonSlow           Reason = "slow"            // the client does not take what is sent to it
-	ReasonServer         Reason = "server_close"    // closed by the program that runs the server
-	ReasonDrain          Reason = "drain"           // the replica is leaving
-	ReasonRefused        Reason = "refused"         // closed by the program because the client broke its rules
-	ReasonExpired        Reason = "expired"         // what allowed the session has run out
-	ReasonKicked         Reason = "kicked"          // closed on request of a component or an operator
-	ReasonProtocol       Reason = "protocol"        // the layer above could not make sense of a message
+	ReasonClientClose    = reason.ClientClose    // the client said goodbye: close packet or close frame
+	ReasonTransportClose = reason.TransportClose // the connection was lost, or a waiting GET was aborted
+	ReasonTransportError = reason.TransportError // the connection could not be taken over or broke the WebSocket rules
+	ReasonPingTimeout    = reason.PingTimeout    // nothing was heard for too long
+	ReasonParse          = reason.ParseError     // what came is not Engine.IO, or not allowed in this state
+	ReasonTooLarge       = reason.TooLarge       // a WebSocket message above max_payload
+	ReasonText           = reason.InvalidText    // a text message that is not UTF-8
+	ReasonFlood          = reason.Flood          // too many fragments or control frames
+	ReasonOverlap        = reason.Overlap        // two polls of one kind at once
+	ReasonSlow           = reason.Slow           // the client does not take what is sent to it
+	ReasonServer         = reason.ServerClose    // closed by the program that runs the server
+	ReasonDrain          = reason.Drain          // the replica is leaving
+	ReasonRefused        = reason.Refused        // closed by the program because the client broke its rules
+	ReasonExpired        = reason.Expired        // what allowed the session has run out
+	ReasonKicked         = reason.Kicked         // closed on request of a component or an operator
+	ReasonProtocol       = reason.Protocol       // the layer above could not make sense of a message
 )
 
 var (

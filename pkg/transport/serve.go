@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"sluice/pkg/engineio"
+	"sluice/pkg/reason"
 )
 
 // ServeHTTP answers every Engine.IO request. For a WebSocket it returns as soon
@@ -73,7 +74,7 @@ func (v *Server) lookUp(w http.ResponseWriter, r *http.Request, sid string, allo
 // follow serves a request that names a session.
 func (v *Server) follow(w http.ResponseWriter, r *http.Request, s *Session, q *engineio.Query, upgrade, allowed bool) {
 	if refusal := v.mayFollow(r, s, allowed); refusal != nil {
-		v.metrics.refusals.WithLabelValues(codeLabels[engineio.Forbidden]).Inc()
+		v.metrics.refusals.WithLabelValues(refusal.label()).Inc()
 		refusal.answer(w, upgrade)
 		return
 	}
@@ -99,18 +100,18 @@ func (v *Server) mayFollow(r *http.Request, s *Session, allowed bool) *Refusal {
 	return v.hooks.Follow(s, r)
 }
 
-// codeLabels are the errors as labels of metrics.
-var codeLabels = [...]string{
-	engineio.TransportUnknown:   "transport_unknown",
-	engineio.SessionUnknown:     "session_unknown",
-	engineio.BadHandshakeMethod: "bad_handshake_method",
-	engineio.BadRequest:         "bad_request",
-	engineio.Forbidden:          "forbidden",
-	engineio.UnsupportedVersion: "unsupported_version",
+// codeReasons are the Engine.IO errors as reasons, the labels of metrics.
+var codeReasons = [...]Reason{
+	engineio.TransportUnknown:   reason.TransportUnknown,
+	engineio.SessionUnknown:     reason.SessionUnknown,
+	engineio.BadHandshakeMethod: reason.BadHandshakeMethod,
+	engineio.BadRequest:         reason.BadRequest,
+	engineio.Forbidden:          reason.Forbidden,
+	engineio.UnsupportedVersion: reason.UnsupportedVersion,
 }
 
 // refuse answers with an error and counts it.
 func (v *Server) refuse(w http.ResponseWriter, c engineio.Code, upgrade bool) {
-	v.metrics.refusals.WithLabelValues(codeLabels[c]).Inc()
+	v.metrics.refusals.WithLabelValues(string(codeReasons[c])).Inc()
 	refuse(w, c, upgrade)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gotomicro/ego/core/elog"
 
 	"sluice/pkg/engineio"
+	"sluice/pkg/reason"
 )
 
 // Hooks is what the layer above decides. NewID and Open are required.
@@ -40,7 +41,13 @@ type Refusal struct {
 	Code       int           // Engine.IO error code, 0 = 4
 	Message    string        // for the client, "" = the code's own text
 	RetryAfter time.Duration // sent as Retry-After when positive, rounded up to seconds
-	Reason     string        // label of the handshakes metric: a constant, never what a client chose
+	Reason     Reason        // label of the handshakes metric, "" = forbidden
+}
+
+// Refuse makes the refusal that the table of reasons has for why.
+func Refuse(why Reason) *Refusal {
+	e, _ := reason.Of(why)
+	return &Refusal{Status: e.Status, Code: e.EngineIO, RetryAfter: e.After, Reason: why}
 }
 
 // Receiver takes what a session receives. Calls for one session never overlap

@@ -119,18 +119,24 @@ test('a document that is refused for good is not asked for again', async () => {
 
 test('a gateway that leaves says when to come back, for once', () => {
   const { socket, count } = begin();
-  socket.emit('sluice:drain', { reconnectAfter: 740 });
+  socket.emit('sluice:closing', { code: 'drain', retry: 'now', retryAfterMs: 740 });
   assert.equal(socket.io.reconnectionDelay(), 740);
   assert.equal(count('notice'), 1);
-  socket.emit('sluice:drain', {});
+  socket.emit('sluice:closing', { code: 'drain', retry: 'now' });
   assert.equal(socket.io.reconnectionDelay(), 50);
   socket.arrive();
   assert.equal(socket.io.reconnectionDelay(), 1000);
 });
 
+test('who is sent away for good is not told that the gateway restarts', () => {
+  const { socket, count } = begin();
+  socket.emit('sluice:closing', { code: 'kicked', retry: 'never' });
+  assert.equal(count('notice'), 0);
+});
+
 test('busy is passed on with the time to wait', () => {
   const { socket, seen } = begin();
-  socket.emit('sluice:busy', { event: 'docs:comment', ack: 3, retryAfter: 1830 });
+  socket.emit('sluice:busy', { event: 'docs:comment', ack: 3, code: 'busy', retry: 'later', retryAfterMs: 1830 });
   assert.deepEqual(seen.at(-1), ['busy', 'docs:comment', 1830]);
 });
 

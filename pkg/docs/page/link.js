@@ -88,13 +88,14 @@ export function openLink(io, { name, me, transports, on }) {
     on.notice('Something may have been missed. The page was read again.');
     open();
   });
-  socket.on('sluice:drain', (news) => {
-    const after = Math.max(Number(news?.reconnectAfter) || 0, 50);
+  socket.on('sluice:closing', (news) => {
+    if (news?.retry !== 'now' && news?.retry !== 'later') return; // the close itself ends it
+    const after = Math.max(Number(news.retryAfterMs) || 0, 50);
     manager.reconnectionDelay(after); // the gateway says when: all its clients come back apart
     on.notice('The gateway restarts. Back in a moment.');
   });
   socket.on('sluice:busy', (news) => {
-    on.busy(String(news?.event ?? ''), Math.max(Number(news?.retryAfter) || 0, 500));
+    on.busy(String(news?.event ?? ''), Math.max(Number(news?.retryAfterMs) || 0, 500));
   });
 
   return {

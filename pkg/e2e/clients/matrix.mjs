@@ -135,7 +135,7 @@ const checks = {
     await c.with(known, "/custom", { token });
   },
   "refused": async (c) => {
-    equal(await c.refused("/", { token: "bad" }), c.refusal("Not authorized", { code: "unauthorized" }));
+    equal(await c.refused("/", { token: "bad" }), c.refusal("Not authorized", { code: "unauthorized", retry: "new_token" }));
     equal(await c.refused("/refused"), c.refusal("Not authorized", { code: "E1" }));
     equal(await c.refused("/nowhere"), c.refusal("Invalid namespace"));
   },

@@ -97,7 +97,7 @@ def connect(combo):
 
 def refused(combo):
     for ns, auth, want in (
-        ("/", {"token": "bad"}, {"message": "Not authorized", "data": {"code": "unauthorized"}}),
+        ("/", {"token": "bad"}, {"message": "Not authorized", "data": {"code": "unauthorized", "retry": "new_token"}}),
         ("/refused", None, {"message": "Not authorized", "data": {"code": "E1"}}),
         ("/nowhere", None, {"message": "Invalid namespace"}),
     ):
