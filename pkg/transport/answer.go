@@ -26,16 +26,21 @@ var okBody = []byte("ok")
 // refuse answers with an Engine.IO error: JSON, or the bare text to a request
 // for a WebSocket.
 func refuse(w http.ResponseWriter, c engineio.Code, upgrade bool) {
-	h := w.Header()
 	if upgrade {
-		h["Content-Type"], h["Connection"] = typeHTML, closing
-		w.WriteHeader(http.StatusBadRequest)
-		w.Write([]byte(c.String()))
+		refuseUpgrade(w, c.String())
 		return
 	}
-	h["Content-Type"] = typeJSON
+	w.Header()["Content-Type"] = typeJSON
 	w.WriteHeader(http.StatusBadRequest)
 	w.Write(c.Body())
+}
+
+// refuseUpgrade answers a request for a WebSocket.
+func refuseUpgrade(w http.ResponseWriter, message string) {
+	h := w.Header()
+	h["Content-Type"], h["Connection"] = typeHTML, closing
+	w.WriteHeader(http.StatusBadRequest)
+	w.Write([]byte(message))
 }
 
 // answer tells the client why it was not let in.
@@ -56,9 +61,7 @@ func (f *Refusal) answer(w http.ResponseWriter, upgrade bool) {
 		h["Retry-After"] = []string{strconv.FormatInt(int64(seconds), 10)}
 	}
 	if upgrade {
-		h["Content-Type"], h["Connection"] = typeHTML, closing
-		w.WriteHeader(http.StatusBadRequest)
-		w.Write([]byte(message))
+		refuseUpgrade(w, message)
 		return
 	}
 	h["Content-Type"] = typeJSON

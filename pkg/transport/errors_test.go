@@ -101,8 +101,11 @@ func TestIncompleteWebSocketHandshakes(t *testing.T) {
 	opened := 0
 	w := newWorld(t, clients(func(*client) { opened++ }))
 	good := map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
-	for name, value := range map[string]string{"Sec-WebSocket-Version": "12", "Sec-WebSocket-Key": "abc"} {
-		for _, v := range []string{value, ""} {
+	for name, values := range map[string][]string{
+		"Sec-WebSocket-Version": {"12", "", "13, 8"},
+		"Sec-WebSocket-Key":     {"abc", "", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ**"},
+	} {
+		for _, v := range values {
 			conn := w.dialRaw()
 			fmt.Fprintf(conn, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n")
 			for k, h := range good {
@@ -116,7 +119,7 @@ func TestIncompleteWebSocketHandshakes(t *testing.T) {
 			fmt.Fprintf(conn, "\r\n")
 			buf := make([]byte, 1000)
 			n, _ := conn.Read(buf)
-			if got := string(buf[:n]); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.HasSuffix(got, "\r\n\r\nBad request") {
+			if got := string(buf[:n]); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.HasSuffix(got, "\r\n\r\nMissing or invalid "+name+" header") {
 				t.Errorf("%s %q: %q", name, v, got)
 			}
 		}
@@ -182,7 +185,10 @@ func TestOpenMayRefuse(t *testing.T) {
 func TestOtherPathsAreNotServed(t *testing.T) {
 	w := newWorld(t)
 	base := strings.TrimSuffix(w.url, "/socket.io/")
-	for path, want := range map[string]int{"/socket.io": 200, "/socket.io/": 200, "/": 404, "/socket.iox/": 404, "/socket.io/x": 404} {
+	for path, want := range map[string]int{
+		"/socket.io": 200, "/socket.io/": 200, "/": 404, "/socket.iox/": 404, "/socket.io/x": 404, "/socket.io//": 404,
+		"/Socket.IO/": 404, "//socket.io/": 404, "/socket.io/..": 404, "/x/socket.io/": 404, "/socket.i": 404,
+	} {
 		resp, err := http.Get(base + path + "?EIO=4&transport=polling")
 		if err != nil {
 			t.Fatal(err)
@@ -190,6 +196,23 @@ func TestOtherPathsAreNotServed(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != want {
 			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}
+
+func TestPathWithAndWithoutASlash(t *testing.T) {
+	for _, path := range []string{"/a/b", "/a/b/"} {
+		w := newWorld(t, config(func(c *Config) { c.Path = path }))
+		base := strings.TrimSuffix(w.url, "/socket.io/")
+		for asked, want := range map[string]int{"/a/b": 200, "/a/b/": 200, "/a/bc": 404, "/a/b/c": 404, "/a/": 404, "/socket.io/": 404} {
+			resp, err := http.Get(base + asked + "?EIO=4&transport=polling")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != want {
+				t.Errorf("%s under %s: %d, want %d", asked, path, resp.StatusCode, want)
+			}
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package transport
 
-import "sluice/pkg/engineio"
+import (
+	"sync/atomic"
+
+	"sluice/pkg/engineio"
+)
 
 // form is a wire form of a frame.
 type form uint8
@@ -14,7 +18,18 @@ const (
 	pollV3                   //
 	pollV3Octets             // elements of a payload with binary
 	forms
+
+	// Forms that few frames need: they share one pointer.
+	pollV4Gzip       form = iota - 1 // whole payloads, compressed
+	pollV3Gzip                       //
+	pollV3OctetsGzip                 //
+	allForms
+
+	gzipForms = pollV4Gzip - pollV4 // from an element's form to that of a payload
 )
+
+// rareForms are those above forms.
+type rareForms [allForms - forms]atomic.Pointer[[]byte]
 
 // wsForm is the form for a WebSocket.
 func wsForm(v engineio.Version, b64 bool) form {
@@ -32,7 +47,8 @@ func wsForm(v engineio.Version, b64 bool) form {
 // wire is the frame in one of its forms. Two callers at the same time may both
 // build it; one result is kept.
 func (f *Frame) wire(w form) []byte {
-	if b := f.forms[w].Load(); b != nil {
+	slot := f.slot(w)
+	if b := slot.Load(); b != nil {
 		return *b
 	}
 	var b []byte
@@ -41,13 +57,29 @@ func (f *Frame) wire(w form) []byte {
 	} else {
 		b = f.appendForm(make([]byte, 0, f.size+f.size/16+16), w)
 	}
-	if !f.forms[w].CompareAndSwap(nil, &b) {
-		return *f.forms[w].Load()
+	if !slot.CompareAndSwap(nil, &b) {
+		return *slot.Load()
 	}
 	return b
 }
 
+// slot is where a form is kept.
+func (f *Frame) slot(w form) *atomic.Pointer[[]byte] {
+	if w < forms {
+		return &f.forms[w]
+	}
+	rare := f.rare.Load()
+	if rare == nil {
+		f.rare.CompareAndSwap(nil, new(rareForms))
+		rare = f.rare.Load()
+	}
+	return &rare[w-forms]
+}
+
 func (f *Frame) appendForm(dst []byte, w form) []byte {
+	if w >= pollV4Gzip {
+		return appendEncoded(dst, f.wire(w-gzipForms), gzipped)
+	}
 	if len(f.joined) > 0 {
 		for i, sub := range f.joined {
 			if i > 0 && w == pollV4 {

@@ -21,6 +21,7 @@ type Frame struct {
 	size    int // bytes, about; for backlogs
 
 	forms [forms]atomic.Pointer[[]byte]
+	rare  atomic.Pointer[rareForms]
 }
 
 // NewFrame makes a frame of one text message and the binary messages that

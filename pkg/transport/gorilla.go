@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -35,14 +36,42 @@ func isUpgrade(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 && websocket.IsWebSocketUpgrade(r)
 }
 
-// canUpgrade tells whether the handshake of such a request is complete, so that
-// it can be refused while HTTP can still say so.
-func canUpgrade(r *http.Request) bool {
+// upgradeProblem tells what is missing in the handshake of such a request, in
+// the words of the reference, so that it can be refused while HTTP can still
+// say so.
+func upgradeProblem(r *http.Request) string {
 	key := r.Header["Sec-Websocket-Key"]
 	version := r.Header["Sec-Websocket-Version"]
-	return r.Method == http.MethodGet && r.ProtoMajor == 1 &&
-		len(key) == 1 && len(key[0]) == 24 &&
-		len(version) == 1 && version[0] == "13"
+	switch {
+	case r.Method != http.MethodGet || r.ProtoMajor != 1:
+		return "Invalid HTTP method"
+	case len(key) != 1 || !validKey(key[0]):
+		return "Missing or invalid Sec-WebSocket-Key header"
+	case len(version) != 1 || version[0] != "13":
+		return "Missing or invalid Sec-WebSocket-Version header"
+	}
+	return ""
+}
+
+// validKey tells whether s is 16 bytes in base64.
+func validKey(s string) bool {
+	var raw [18]byte
+	if len(s) != 24 {
+		return false
+	}
+	n, err := base64.StdEncoding.Decode(raw[:], []byte(s))
+	return err == nil && n == 16
+}
+
+// acceptProtocol takes the first subprotocol that a client names, as the
+// reference does: a browser that named one drops a connection without.
+func acceptProtocol(w http.ResponseWriter, r *http.Request) {
+	if len(r.Header["Sec-Websocket-Protocol"]) == 0 {
+		return
+	}
+	if p := websocket.Subprotocols(r); len(p) > 0 && isToken(p[0]) {
+		w.Header()["Sec-Websocket-Protocol"] = p[:1]
+	}
 }
 
 // takeOver makes a link of a request's connection. The answer to the handshake
@@ -50,7 +79,8 @@ func canUpgrade(r *http.Request) bool {
 // the connection is either closed or still the HTTP server's.
 func takeOver(s *Session, w http.ResponseWriter, r *http.Request) (*link, error) {
 	h := hijacker{w: w, s: s}
-	ws, err := upgrader.Upgrade(&h, r, nil)
+	acceptProtocol(w, r)
+	ws, err := upgrader.Upgrade(&h, r, w.Header())
 	if err != nil {
 		if h.link != nil {
 			h.link.handBack()

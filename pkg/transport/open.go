@@ -12,8 +12,8 @@ import (
 // handshake serves a request without a sid.
 func (v *Server) handshake(w http.ResponseWriter, r *http.Request, q *engineio.Query, upgrade, allowed bool) {
 	code := v.rules.Handshake(q, r.Method, upgrade)
-	if code == engineio.OK && upgrade && !canUpgrade(r) {
-		code = engineio.BadRequest
+	if code == engineio.OK && upgrade && !v.mayUpgrade(w, r) {
+		return
 	}
 	if code != engineio.OK {
 		v.metrics.handshakes.WithLabelValues(string(codeReasons[code])).Inc()
@@ -30,8 +30,19 @@ func (v *Server) handshake(w http.ResponseWriter, r *http.Request, q *engineio.Q
 	if upgrade {
 		s.openWebSocket(w, r)
 	} else {
-		s.openPolling(w, q)
+		s.openPolling(w, r, q)
 	}
+}
+
+// mayUpgrade answers a request for a WebSocket that lacks what it takes.
+func (v *Server) mayUpgrade(w http.ResponseWriter, r *http.Request) bool {
+	why := upgradeProblem(r)
+	if why == "" {
+		return true
+	}
+	v.metrics.handshakes.WithLabelValues(codeLabels[engineio.BadRequest]).Inc()
+	refuseUpgrade(w, why)
+	return false
 }
 
 // admit makes the session of a handshake that is well-formed.
@@ -127,14 +138,16 @@ func (s *Session) openPacket(upgrade bool) *Frame {
 
 // openPolling answers the handshake with the open packet alone, which is all that
 // simple clients expect there. What has been sent since is for the first poll.
-func (s *Session) openPolling(w http.ResponseWriter, q *engineio.Query) {
+func (s *Session) openPolling(w http.ResponseWriter, r *http.Request, q *engineio.Query) {
 	rules := &s.srv.rules
-	s.srv.respond(w, q, s.version, []*Frame{s.openPacket(rules.Upgrades && rules.WebSocket)})
+	s.setCookie(w)
+	s.srv.respond(w, r, q, s.version, []*Frame{s.openPacket(rules.Upgrades && rules.WebSocket)})
 }
 
 // openWebSocket takes the connection over and returns. The answer to the
 // handshake, the open packet and what has been sent since leave together.
 func (s *Session) openWebSocket(w http.ResponseWriter, r *http.Request) {
+	s.setCookie(w)
 	l, err := takeOver(s, w, r)
 	if err != nil {
 		s.close(ReasonTransportError, harshly)

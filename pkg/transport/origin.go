@@ -59,35 +59,42 @@ func (o *origins) header(w http.ResponseWriter, r *http.Request, allowed bool) {
 		return
 	}
 	h := w.Header()
-	h.Add("Vary", "Origin")
 	origin := r.Header["Origin"]
-	if !allowed || len(origin) == 0 {
+	switch {
+	case o.any && !o.credentials:
+		h["Access-Control-Allow-Origin"] = anyOrigin
 		return
+	case allowed && len(origin) > 0:
+		h["Access-Control-Allow-Origin"] = origin
 	}
-	h["Access-Control-Allow-Origin"] = origin
+	vary(h, "Origin")
 	if o.credentials {
-		h.Set("Access-Control-Allow-Credentials", "true")
+		h["Access-Control-Allow-Credentials"] = yes
 	}
 }
 
-// preflight answers what a browser asks before it lets a page send.
-func (o *origins) preflight(w http.ResponseWriter, r *http.Request, allowed bool) {
-	if !allowed {
-		(&Refusal{}).answer(w, false)
-		return
-	}
+// preflight answers what a browser asks before it lets a page send. One that is
+// not allowed learns it from what is missing in the answer.
+func (o *origins) preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE")
 	if o.headers != "" {
 		h.Set("Access-Control-Allow-Headers", o.headers)
-	} else if asked := r.Header["Access-Control-Request-Headers"]; len(asked) > 0 {
-		h["Access-Control-Allow-Headers"] = asked
-		h.Add("Vary", "Access-Control-Request-Headers")
+	} else {
+		vary(h, "Access-Control-Request-Headers")
+		if asked := r.Header["Access-Control-Request-Headers"]; len(asked) > 0 {
+			h["Access-Control-Allow-Headers"] = asked
+		}
 	}
 	if o.maxAge != "" {
 		h.Set("Access-Control-Max-Age", o.maxAge)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
+
+var (
+	anyOrigin = []string{"*"}
+	yes       = []string{"true"}
+)
 
 var forbidden = Refuse(reason.Origin)

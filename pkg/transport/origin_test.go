@@ -3,6 +3,7 @@ package transport
 import (
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 func TestOrigins(t *testing.T) {
@@ -69,9 +70,10 @@ func TestCORS(t *testing.T) {
 	w := newWorld(t, config(func(c *Config) {
 		c.CORS, c.CORSCredentials, c.Origins = true, true, []string{"http://a.example"}
 	}))
+	vary := "Origin, Access-Control-Request-Headers"
 	check := func(r reply, name string) {
 		t.Helper()
-		if r.header.Get("Access-Control-Allow-Origin") != "http://a.example" || r.header.Get("Vary") != "Origin" ||
+		if r.header.Get("Access-Control-Allow-Origin") != "http://a.example" || r.header.Get("Vary") != vary ||
 			r.header.Get("Access-Control-Allow-Credentials") != "true" {
 			t.Errorf("%s: %v", name, r.header)
 		}
@@ -86,9 +88,16 @@ func TestCORS(t *testing.T) {
 	if got := r.header.Get("Access-Control-Allow-Headers"); got != "X-Token" {
 		t.Errorf("headers %q", got)
 	}
+	vary = "Origin"
 	r = w.ask("GET", "?EIO=4&transport=polling", "", "Origin", "http://a.example")
 	w.next()
 	check(r, "handshake")
+	_, up, err := w.tryDial("?EIO=4&transport=websocket", "Origin", "http://a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.next()
+	check(reply{header: up.Header}, "upgrade")
 	r = w.ask("GET", "?EIO=4&transport=x", "", "Origin", "http://a.example")
 	r.wants(t, 400, transportUnknown)
 	check(r, "error")
@@ -97,5 +106,24 @@ func TestCORS(t *testing.T) {
 	if r.header.Get("Access-Control-Allow-Origin") != "" || r.header.Get("Vary") != "Origin" {
 		t.Errorf("other origin: %v", r.header)
 	}
-	w.ask("OPTIONS", "?EIO=4&transport=polling", "", "Origin", "http://b.example").wants(t, 403, forbiddenBody)
+	r = w.ask("OPTIONS", "?EIO=4&transport=polling", "", "Origin", "http://b.example")
+	r.wants(t, 204, "")
+	if r.header.Get("Access-Control-Allow-Origin") != "" || r.header.Get("Vary") != "Origin, Access-Control-Request-Headers" {
+		t.Errorf("preflight of another origin: %v", r.header)
+	}
+}
+
+func TestCORSForEverybody(t *testing.T) {
+	w := newWorld(t, config(func(c *Config) {
+		c.CORS, c.Origins, c.CORSHeaders, c.CORSMaxAge = true, []string{"*"}, []string{"X-A", "X-B"}, time.Hour
+	}))
+	r := w.ask("GET", "?EIO=4&transport=polling", "", "Origin", "http://a.example")
+	w.next()
+	if r.header.Get("Access-Control-Allow-Origin") != "*" || r.header.Get("Vary") != "" {
+		t.Errorf("without credentials the answer is the same for all: %v", r.header)
+	}
+	r = w.ask("OPTIONS", "?EIO=4&transport=polling", "", "Origin", "http://a.example", "Access-Control-Request-Headers", "X-C")
+	if r.header.Get("Access-Control-Allow-Headers") != "X-A,X-B" || r.header.Get("Access-Control-Max-Age") != "3600" || r.header.Get("Vary") != "" {
+		t.Errorf("preflight: %v", r.header)
+	}
 }

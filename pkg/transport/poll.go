@@ -14,7 +14,7 @@ import (
 func (s *Session) get(w http.ResponseWriter, r *http.Request, q *engineio.Query) {
 	s.mu.Lock()
 	if s.state.Closed() {
-		s.lastPoll(w, q)
+		s.lastPoll(w, r, q)
 		return
 	}
 	if code := s.state.Request(q, false); code != engineio.OK {
@@ -42,11 +42,12 @@ func (s *Session) get(w http.ResponseWriter, r *http.Request, q *engineio.Query)
 		case <-r.Context().Done():
 		}
 	}
-	s.answerPoll(w, q, p, r.Context().Err() != nil)
+	s.answerPoll(w, r, q, p)
 }
 
 // answerPoll settles a GET with what there is for it.
-func (s *Session) answerPoll(w http.ResponseWriter, q *engineio.Query, p *poller, aborted bool) {
+func (s *Session) answerPoll(w http.ResponseWriter, r *http.Request, q *engineio.Query, p *poller) {
+	aborted := r.Context().Err() != nil
 	s.mu.Lock()
 	p.wake = nil
 	last, reason := s.fading && len(p.queue) == 0, s.reason
@@ -54,7 +55,7 @@ func (s *Session) answerPoll(w http.ResponseWriter, q *engineio.Query, p *poller
 	s.state.EndPoll()
 	s.mu.Unlock()
 
-	if !aborted && s.srv.respond(w, q, s.version, frames) != nil {
+	if !aborted && s.srv.respond(w, r, q, s.version, frames) != nil {
 		aborted = true
 	}
 	switch {
@@ -74,7 +75,7 @@ func (s *Session) polledBy(p *poller) bool {
 }
 
 // lastPoll tells the client of a closed session. It unlocks.
-func (s *Session) lastPoll(w http.ResponseWriter, q *engineio.Query) {
+func (s *Session) lastPoll(w http.ResponseWriter, r *http.Request, q *engineio.Query) {
 	p := s.poll
 	if p == nil || p.last == nil || s.state.Polled() {
 		s.mu.Unlock()
@@ -84,11 +85,11 @@ func (s *Session) lastPoll(w http.ResponseWriter, q *engineio.Query) {
 	frames := s.takeLocked(p)
 	s.mu.Unlock()
 	s.srv.remove(s, false)
-	s.srv.respond(w, q, s.version, frames)
+	s.srv.respond(w, r, q, s.version, frames)
 }
 
 // respond answers a GET with frames as one payload.
-func (v *Server) respond(w http.ResponseWriter, q *engineio.Query, e engineio.Version, frames []*Frame) error {
+func (v *Server) respond(w http.ResponseWriter, r *http.Request, q *engineio.Query, e engineio.Version, frames []*Frame) error {
 	shape := pollV4
 	kind := typePlain
 	if e == engineio.V3 {
@@ -113,6 +114,17 @@ func (v *Server) respond(w http.ResponseWriter, q *engineio.Query, e engineio.Ve
 	}
 	h := w.Header()
 	h["Content-Type"], h["Cache-Control"] = kind, neverStored
+	if v.cfg.CompressPolls > 0 && len(body) >= v.cfg.CompressPolls {
+		vary(h, "Accept-Encoding")
+		if e := encodingFor(r); e != identity {
+			h["Content-Encoding"] = encodingNames[e]
+			if e == gzipped && len(frames) == 1 && !q.JSONP {
+				body = frames[0].wire(shape + gzipForms) // once for all that poll it
+			} else {
+				body = appendEncoded(make([]byte, 0, len(body)/4+64), body, e)
+			}
+		}
+	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	return v.writeBody(w, body)
 }

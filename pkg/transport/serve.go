@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"strings"
 
 	"sluice/pkg/engineio"
 	"sluice/pkg/reason"
@@ -17,7 +18,7 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	allowed := v.origins.allow(r)
 	if r.Method == http.MethodOptions && v.origins.cors {
 		v.origins.header(w, r, allowed)
-		v.origins.preflight(w, r, allowed)
+		v.origins.preflight(w, r)
 		return
 	}
 	q := engineio.ParseQuery(r.URL.RawQuery)
@@ -53,8 +54,8 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // onPath tells whether a path is ours, with or without the slash at its end.
 func (v *Server) onPath(path string) bool {
-	own := v.cfg.Path
-	return own == "" || path == own || path == own[:len(own)-1]
+	rest, ours := strings.CutPrefix(path, v.path)
+	return v.cfg.Path == "" || ours && (rest == "" || rest == "/")
 }
 
 // lookUp finds the session of a sid. served: it lives elsewhere, and the

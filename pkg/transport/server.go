@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +72,8 @@ type Server struct {
 	policy      engineio.Policy
 	origins     origins
 	guardLimits guardLimits
+	cookie      string // what follows the sid in Set-Cookie
+	path        string // without a slash at its end
 	start       time.Time
 	shards      []shard
 
@@ -88,6 +91,8 @@ func NewServer(cfg Config, hooks Hooks, m *Metrics, log *elog.Component) *Server
 			fragments: uint16(cfg.MaxFragments),
 			controls:  uint8(cfg.MaxControls),
 		},
+		cookie: cfg.Cookie.attributes(),
+		path:   strings.TrimSuffix(cfg.Path, "/"),
 		start:  time.Now(),
 		shards: make([]shard, shardCount()),
 	}

@@ -17,7 +17,10 @@ type trial struct {
 
 // upgrade serves a request for a WebSocket that names a session.
 func (v *Server) upgrade(w http.ResponseWriter, r *http.Request, s *Session, q *engineio.Query) {
-	code := v.checkUpgrade(r, s, q)
+	code := v.checkUpgrade(s, q)
+	if code == engineio.OK && !v.mayUpgrade(w, r) {
+		return
+	}
 	if code == engineio.OK && !v.hold(s) {
 		code = engineio.SessionUnknown
 	}
@@ -40,8 +43,8 @@ func (v *Server) upgrade(w http.ResponseWriter, r *http.Request, s *Session, q *
 	go l.loop()
 }
 
-func (v *Server) checkUpgrade(r *http.Request, s *Session, q *engineio.Query) engineio.Code {
-	if !canUpgrade(r) || !v.rules.Upgrades {
+func (v *Server) checkUpgrade(s *Session, q *engineio.Query) engineio.Code {
+	if !v.rules.Upgrades {
 		return engineio.BadRequest
 	}
 	s.mu.Lock()
