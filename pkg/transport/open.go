@@ -40,7 +40,7 @@ func (v *Server) mayUpgrade(w http.ResponseWriter, r *http.Request) bool {
 	if why == "" {
 		return true
 	}
-	v.metrics.handshakes.WithLabelValues(codeLabels[engineio.BadRequest]).Inc()
+	v.metrics.handshakes.WithLabelValues(string(reason.BadRequest)).Inc()
 	refuseUpgrade(w, why)
 	return false
 }
