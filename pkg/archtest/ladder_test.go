@@ -31,6 +31,10 @@ var ladder = map[string]place{
 	// The outside systems in this process, for ws-dev and for the tests of those
 	// that own the real ones; at the bottom because it knows none of them.
 	"pkg/embedded": {step: 0},
+	// What ws-bench counts with.
+	"pkg/bench/tally": {step: 0},
+	// A server to try ws-bench on; it knows nothing of its clients.
+	"pkg/bench/stand": {step: 0},
 
 	// Each owns one outside system.
 	"pkg/transport": {step: 1, may: []string{"pkg/engineio", "pkg/reason"}},
@@ -42,6 +46,9 @@ var ladder = map[string]place{
 	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}}, // its messages are generated
 	"pkg/overload":  {step: 1},
 	"pkg/component": {step: 1, may: []string{"pkg/proto/sluice/v1"}},
+	// The clients of ws-bench speak for themselves: a mistake in socketio or
+	// engineio is not to be made at both ends.
+	"pkg/bench/swarm": {step: 1, may: []string{"pkg/bench/tally"}, tests: []string{"pkg/bench/stand"}},
 
 	// What a connection means, and what a component may ask.
 	"pkg/gateway": {step: 2, may: []string{
