@@ -126,6 +126,8 @@ stage 'lint' lint
 mapfile -t inner < <(go list ./... | grep -v '/pkg/e2e$')
 stage 'go test' go test -count=1 -timeout 10m "${inner[@]}"
 stage 'go test -race' go test -race -count=1 -timeout 10m "${inner[@]}"
+# Both ways of reading WebSockets pass the same tests; above it was the default, the reactor.
+stage 'transport, a goroutine each' env SLUICE_TEST_READER=goroutine go test -race -count=1 -timeout 10m ./pkg/transport
 stage 'end to end' go test -count=1 -timeout 10m ./pkg/e2e
 if [[ $mode == all ]]; then
   if ! scripts/services.sh status >/dev/null 2>&1 </dev/null; then ours=yes; fi

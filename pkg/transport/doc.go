@@ -25,10 +25,19 @@
 //
 // # Reading
 //
-// A reader is two steps: link.park waits, with next to nothing on its stack and
-// no buffer, until something is there; link.readAvailable reads what is there
-// with borrowed buffers and does not wait for more. The goroutine that joins
-// them is link.loop.
+// A reader is two steps: to wait, with no buffer, until something is there, and
+// link.readAvailable, which reads what is there with borrowed buffers and does
+// not wait for more. Config.Reader says who takes them:
+//
+//	goroutine   link.loop: each connection has a goroutine that waits in
+//	            link.park with next to nothing on its stack
+//	reactor     polled.serve: the connection is taken from Go's poller to an
+//	            epoll descriptor of a loop, which lends it a goroutine when there
+//	            is something to read; while idle it has none
+//
+// In a reactor events come once for each change (edge-triggered), so a
+// connection goes back to waiting only when it has been read empty and nothing
+// has happened meanwhile: polled.park.
 //
 // # What the WebSocket library checks, and what it does not
 //
@@ -46,5 +55,6 @@
 // # Locks
 //
 // Session.mu before link.mu before wire.mu; shard.mu alone. No callback is made
-// with any of them held.
+// with any of them held. polled.mu and loop.mu are leaves; the only system calls
+// made with one held are epoll_ctl and shutdown, which do not wait.
 package transport

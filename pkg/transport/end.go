@@ -1,10 +1,6 @@
 package transport
 
-import (
-	"crypto/tls"
-	"net"
-	"time"
-)
+import "time"
 
 // shut sends a last frame and leaves the connection to the client for a while,
 // so that it takes notice before it is cut.
@@ -77,13 +73,10 @@ func (l *link) cut() {
 
 // forget makes closing drop what the kernel holds.
 func (l *link) forget() {
-	switch c := l.conn.(type) {
-	case *net.TCPConn:
+	if c, ok := l.conn.(carrier); ok {
 		c.SetLinger(0)
-	case *tls.Conn:
-		if l.wire != nil {
-			l.wire.TCPConn.SetLinger(0)
-		}
+	} else if l.wire != nil {
+		l.wire.SetLinger(0)
 	}
 }
 

@@ -23,10 +23,19 @@ func (againError) Temporary() bool { return true }
 
 var errAgain error = againError{}
 
+// carrier is a TCP connection: Go's, or one that a reactor waits for.
+type carrier interface {
+	net.Conn
+	CloseWrite() error
+	SetLinger(sec int) error
+}
+
 // feed reads a TCP connection for one reader, and can wait for it with next to
-// nothing on the stack and no buffer. Owned by the reader.
+// nothing on the stack and no buffer. In a reactor it need not: then it reads
+// for whoever was lent to the connection. Owned by the reader.
 type feed struct {
-	tcp   *net.TCPConn
+	from  carrier
+	own   *polled // from, in a reactor
 	fd    int
 	raw   syscall.RawConn
 	ready func(fd uintptr) bool // f.fill, bound once
@@ -39,8 +48,11 @@ type feed struct {
 // newFeed is for connections that have a descriptor.
 func newFeed(tcp *net.TCPConn, fd int) (feed, error) {
 	raw, err := tcp.SyscallConn()
-	return feed{tcp: tcp, fd: fd, raw: raw}, err
+	return feed{from: tcp, fd: fd, raw: raw}, err
 }
+
+// polledFeed is for connections of a reactor.
+func polledFeed(own *polled) feed { return feed{from: own, own: own, fd: own.fd, raw: own.raw()} }
 
 // park waits until something has been read ahead.
 func (f *feed) park() error {
@@ -74,10 +86,13 @@ func (f *feed) fill(uintptr) bool {
 // when it must not.
 func (f *feed) Read(p []byte) (int, error) {
 	if len(f.pre) == 0 {
-		if f.now {
-			return 0, errAgain
+		switch {
+		case !f.now:
+			return f.from.Read(p)
+		case f.own != nil:
+			return f.own.readNow(p)
 		}
-		return f.tcp.Read(p)
+		return 0, errAgain
 	}
 	n := copy(p, f.pre)
 	if f.pre = f.pre[n:]; len(f.pre) == 0 {

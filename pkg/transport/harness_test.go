@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -166,9 +167,16 @@ func overTLSWire() option {
 	}}
 }
 
+// readerEnv names the Config.Reader of all tests that do not choose one: both
+// have to pass them all.
+const readerEnv = "SLUICE_TEST_READER"
+
 // newServer builds a server whose sessions are told of through w.opened.
 func newServer(w *world, options []option) *Server {
 	cfg := DefaultConfig()
+	if mode := os.Getenv(readerEnv); mode != "" {
+		cfg.Reader = mode
+	}
 	h := Hooks{
 		NewID: func() (uint64, error) { return w.ids.Add(1) << 22, nil },
 		Open: func(s *Session, r *http.Request) Receiver {

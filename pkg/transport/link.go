@@ -27,6 +27,7 @@ type link struct {
 	ws  wsConn
 
 	conn net.Conn // what was taken over
+	own  *polled  // what a reactor waits for; nil when a goroutine does
 	kind linkKind
 	fd   int   // overTCP: valid while the role is held, as Close leaves it to the holder
 	tcp  feed  // overTCP
@@ -73,24 +74,35 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 	l := &link{srv: s.srv, s: s, conn: conn, role: caller, stripe: s.stripe}
 	l.guard.limits = &s.srv.guardLimits
 	if w, ok := conn.(*wire); ok {
-		conn = w.TCPConn // plain: the wire is not needed
+		conn = w.carrier // plain: the wire is not needed
 		l.conn = conn
 	}
-	var err error
 	switch c := conn.(type) {
 	case *net.TCPConn:
-		if fd := descriptorOf(c); fd != noDescriptor {
-			l.kind, l.fd = overTCP, fd
-			l.tcp, err = newFeed(c, fd)
-		}
 		l.shrinkBuffer(c)
+		if l.own = s.srv.detach(c); l.own != nil {
+			l.conn, l.kind, l.fd = l.own, overTCP, l.own.fd
+			l.tcp = polledFeed(l.own)
+		} else if fd := descriptorOf(c); fd != noDescriptor {
+			var err error
+			l.kind, l.fd = overTCP, fd
+			if l.tcp, err = newFeed(c, fd); err != nil {
+				return nil, err
+			}
+		}
 	case *tls.Conn:
-		if w, ok := c.NetConn().(*wire); ok && w.takeOver(l.flushSoon) {
-			l.kind, l.wire = overTLS, w
-			l.shrinkBuffer(w.TCPConn)
+		w, ok := c.NetConn().(*wire)
+		if !ok {
+			break
+		}
+		if tcp, ok := w.carrier.(*net.TCPConn); ok {
+			l.shrinkBuffer(tcp)
+		}
+		if w.takeOver(l.flushSoon, s.srv) {
+			l.kind, l.wire, l.own = overTLS, w, w.in.own
 		}
 	}
-	return l, err
+	return l, nil
 }
 
 // shrinkBuffer bounds what the kernel keeps for a client that stalls.

@@ -10,34 +10,47 @@ import (
 )
 
 // bareLink is a link over TCP with nobody reading or writing, and its other end.
-func bareLink(t *testing.T) (*link, net.Conn) {
+func bareLink(t *testing.T, options ...option) (*link, net.Conn) {
+	t.Helper()
+	near, far := pair(t)
+	return newBareLink(t, near, far, options...), far
+}
+
+func newBareLink(t *testing.T, near, far net.Conn, options ...option) *link {
+	t.Helper()
+	link, err := newLink(&Session{srv: newServer(&world{t: t}, options)}, near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := link.srv.reactor; r != nil {
+		r.run()
+		t.Cleanup(r.close)
+	}
+	link.begin()
+	t.Cleanup(func() {
+		link.kill()
+		far.Close()
+		link.srv.running.Wait()
+	})
+	return link
+}
+
+// pair is a TCP connection.
+func pair(t *testing.T) (near, far net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	far, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
+	if far, err = net.Dial("tcp", l.Addr().String()); err != nil {
 		t.Fatal(err)
 	}
-	near, err := l.Accept()
-	if err != nil {
+	if near, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t}
-	link, err := newLink(&Session{srv: newServer(w, nil)}, near)
-	if err != nil {
-		t.Fatal(err)
-	}
-	link.begin()
 	far.SetDeadline(time.Now().Add(patience))
-	t.Cleanup(func() {
-		link.kill()
-		far.Close()
-		link.srv.running.Wait()
-	})
-	return link, far
+	return near, far
 }
 
 // What somebody else queued while a frame was being written comes after the
@@ -89,15 +102,12 @@ func TestKillLeavesClosingToWhoIsWriting(t *testing.T) {
 	l, _ := bareLink(t)
 	l.take()
 	l.kill()
-	raw, err := l.conn.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = raw.Control(func(uintptr) {}); err != nil {
+	raw := l.tcp.raw
+	if err := raw.Control(func(uintptr) {}); err != nil {
 		t.Errorf("closed while the role is taken: %v", err)
 	}
 	l.begin()
-	if err = raw.Control(func(uintptr) {}); err == nil {
+	if err := raw.Control(func(uintptr) {}); err == nil {
 		t.Error("not closed after the role was given back")
 	}
 }
@@ -124,7 +134,7 @@ func TestNothingFollowsTheLastFrame(t *testing.T) {
 
 // A reader that has read what there is holds no buffer, and does not wait.
 func TestIdleReaderHoldsNothing(t *testing.T) {
-	l, far := bareLink(t)
+	l, far := bareLink(t, config(func(c *Config) { c.Reader = readerGoroutine }))
 	far.Write([]byte("hello"))
 	if err := l.park(); err != nil {
 		t.Fatal(err)
@@ -151,13 +161,12 @@ func TestIdleReaderHoldsNothing(t *testing.T) {
 // What crypto/tls writes by itself, from the reader, must not stay behind when
 // the kernel takes no more at that moment.
 func TestWireEmptiesItself(t *testing.T) {
-	l, far := bareLink(t)
-	w := &wire{TCPConn: l.conn.(*net.TCPConn)}
-	secure, err := newLink(l.s, tls.Server(w, insecure))
-	if err != nil || secure.kind != overTLS {
-		t.Fatalf("kind %d, %v", secure.kind, err)
+	near, far := pair(t)
+	w := &wire{carrier: near.(*net.TCPConn)}
+	secure := newBareLink(t, tls.Server(w, insecure), far)
+	if secure.kind != overTLS {
+		t.Fatalf("kind %d", secure.kind)
 	}
-	secure.begin()
 	sent := 0
 	for !w.behind() {
 		n, err := w.Write(repeat("x", 10_000))
@@ -170,5 +179,4 @@ func TestWireEmptiesItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "nothing left", func() bool { return !w.behind() })
-	secure.kill()
 }

@@ -20,5 +20,5 @@ func (l listener) Accept() (net.Conn, error) {
 	if !ok {
 		return conn, nil
 	}
-	return &wire{TCPConn: tcp}, nil
+	return &wire{carrier: tcp}, nil
 }

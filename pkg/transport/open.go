@@ -166,5 +166,5 @@ func (s *Session) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		l.farewell(!closed)
 	}
 	l.begin()
-	go l.loop()
+	l.start()
 }

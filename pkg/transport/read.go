@@ -23,6 +23,15 @@ const (
 	sparse = 1000
 )
 
+// start lets the client be heard: by a reactor, or by a goroutine of its own.
+func (l *link) start() {
+	if l.own == nil {
+		go l.loop()
+		return
+	}
+	l.own.start(l)
+}
+
 // loop waits for the client and reads what has come, until the connection ends.
 //
 // A goroutine's stack grows with the first message and never becomes small
@@ -209,6 +218,6 @@ func (l *link) closeWrite() {
 		c.CloseWrite()
 	}
 	if l.kind == overTLS {
-		l.wire.TCPConn.CloseWrite()
+		l.wire.CloseWrite()
 	}
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -76,6 +77,7 @@ type Server struct {
 	path        string // without a slash at its end
 	start       time.Time
 	shards      []shard
+	reactor     *reactor // nil: a goroutine reads each connection
 
 	open    atomic.Int64
 	running sync.WaitGroup // sessions not yet told that they are closed, and goroutines
@@ -100,10 +102,39 @@ func NewServer(cfg Config, hooks Hooks, m *Metrics, log *elog.Component) *Server
 		v.rules.Polling = v.rules.Polling || t == "polling"
 		v.rules.WebSocket = v.rules.WebSocket || t == "websocket"
 	}
+	if cfg.Reader != readerGoroutine {
+		v.reactor = v.openReactor()
+	}
 	for i := range v.shards {
 		v.shards[i].sessions = make(map[uint64]*Session)
 	}
 	return v
+}
+
+// openReactor is nil where there is none, or none is to be had.
+func (v *Server) openReactor() *reactor {
+	r, err := newReactor()
+	if err == nil {
+		return r
+	}
+	if !errors.Is(err, errors.ErrUnsupported) || v.cfg.Reader == readerReactor {
+		v.log.Warn("no reactor: a goroutine reads each connection", elog.FieldErr(err))
+	}
+	return nil
+}
+
+// detach hands a connection to the reactor. It is nil without one; then the
+// connection is as it was.
+func (v *Server) detach(c *net.TCPConn) *polled {
+	if v.reactor == nil {
+		return nil
+	}
+	own, err := v.reactor.detach(c)
+	if err != nil {
+		v.log.Warn("connection stays out of the reactor", elog.FieldErr(err))
+		return nil
+	}
+	return own
 }
 
 func policyOf(cfg *Config) engineio.Policy {
@@ -158,6 +189,10 @@ func (v *Server) Run(ctx context.Context) error {
 	var clocks sync.WaitGroup
 	for i := range v.shards {
 		clocks.Go(func() { v.clock(&v.shards[i], stop) })
+	}
+	if v.reactor != nil {
+		v.reactor.run()
+		defer v.reactor.close()
 	}
 	<-ctx.Done()
 	v.closeAll()

@@ -57,7 +57,7 @@ func inTime(t *testing.T, f func(t *testing.T, w *world), options ...option) {
 			ts.Listener = l
 			w.dialer = l.dial
 			ts.Start()
-		}})
+		}}, config(func(c *Config) { c.Reader = readerGoroutine })) // a reactor waits for the network
 		f(t, newWorld(t, options...))
 	})
 }

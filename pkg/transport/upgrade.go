@@ -40,7 +40,7 @@ func (v *Server) upgrade(w http.ResponseWriter, r *http.Request, s *Session, q *
 		l.shut(emptyClose)
 	}
 	l.begin()
-	go l.loop()
+	l.start()
 }
 
 func (v *Server) checkUpgrade(s *Session, q *engineio.Query) engineio.Code {

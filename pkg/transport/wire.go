@@ -12,7 +12,7 @@ import (
 // does not take waits here, as records cannot be taken back; the link above
 // stops writing while something waits, so that it is one chunk at most.
 type wire struct {
-	*net.TCPConn
+	carrier
 	in   *feed      // nil until taken over
 	poke func()     // tells the link that something waits
 	mu   sync.Mutex // guards what follows; held over system calls that do not wait
@@ -26,27 +26,40 @@ const maxPend = 4 * chunkSize
 
 var errPend = errors.New("transport: records pile up")
 
-// takeOver switches to writing without waiting. It is false where that does
-// not work.
-func (w *wire) takeOver(poke func()) bool {
-	fd := descriptorOf(w.TCPConn)
+// takeOver switches to writing without waiting, and to the server's reactor if
+// there is one. It is false where that does not work.
+func (w *wire) takeOver(poke func(), v *Server) bool {
+	tcp, ok := w.carrier.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	if own := v.detach(tcp); own != nil {
+		in := polledFeed(own)
+		w.switchTo(own, &in, poke)
+		return true
+	}
+	fd := descriptorOf(tcp)
 	if fd == noDescriptor {
 		return false
 	}
-	in, err := newFeed(w.TCPConn, fd)
+	in, err := newFeed(tcp, fd)
 	if err != nil {
 		return false
 	}
+	w.switchTo(tcp, &in, poke)
+	return true
+}
+
+func (w *wire) switchTo(c carrier, in *feed, poke func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.fd, w.in, w.poke = fd, &in, poke
-	return true
+	w.carrier, w.fd, w.in, w.poke = c, in.fd, in, poke
 }
 
 // Read implements net.Conn.
 func (w *wire) Read(p []byte) (int, error) {
 	if w.in == nil {
-		return w.TCPConn.Read(p)
+		return w.carrier.Read(p)
 	}
 	return w.in.Read(p)
 }
@@ -54,7 +67,7 @@ func (w *wire) Read(p []byte) (int, error) {
 // Write implements net.Conn.
 func (w *wire) Write(p []byte) (int, error) {
 	if w.in == nil {
-		return w.TCPConn.Write(p)
+		return w.carrier.Write(p)
 	}
 	waits, err := w.write(p)
 	if err != nil {
@@ -98,7 +111,7 @@ func (w *wire) behind() bool {
 // flush waits until nothing waits any more. Called by the link's flusher only.
 func (w *wire) flush(timeout time.Duration) error {
 	for w.behind() {
-		if err := w.TCPConn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+		if err := w.carrier.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 			return err
 		}
 		var failed error
@@ -137,7 +150,7 @@ func (w *wire) SetWriteDeadline(t time.Time) error {
 	if w.in != nil {
 		return nil
 	}
-	return w.TCPConn.SetWriteDeadline(t)
+	return w.carrier.SetWriteDeadline(t)
 }
 
 // Close implements net.Conn. The lock keeps the descriptor from being closed,
@@ -146,5 +159,5 @@ func (w *wire) Close() error {
 	w.mu.Lock()
 	w.gone, w.pend = true, nil
 	w.mu.Unlock()
-	return w.TCPConn.Close()
+	return w.carrier.Close()
 }

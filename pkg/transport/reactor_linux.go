@@ -1,0 +1,242 @@
+//go:build linux && (amd64 || arm64)
+
+package transport
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// reactor waits for many connections with no goroutine for any of them. Each
+// loop has an epoll descriptor, which is itself waited for by Go's poller, so
+// that no thread blocks in it. A connection that has something to read is lent
+// a goroutine until it has been read empty; goroutines are used again, and
+// their stacks with them.
+type reactor struct {
+	loops []*loop
+	ended sync.WaitGroup // loops and workers
+}
+
+// loop is one epoll descriptor with the connections that it watches.
+type loop struct {
+	ended *sync.WaitGroup
+	loops int
+	ep    int
+	file  *os.File
+	raw   syscall.RawConn
+	batch [256]syscall.EpollEvent // owned by run
+
+	mu      sync.Mutex // guards what follows
+	watched []*polled  // by descriptor / loops; nil where nothing is watched
+	idle    []chan *polled
+	stopped bool
+}
+
+const (
+	// readable are the events that a connection is always watched for.
+	readable = syscall.EPOLLIN | syscall.EPOLLRDHUP | edge
+	writable = syscall.EPOLLOUT
+	edge     = 1 << 31 // EPOLLET, which package syscall has as a negative number
+	// maxIdleWorkers is how many goroutines of a loop wait for the next connection.
+	maxIdleWorkers = 64
+)
+
+// newReactor opens a loop per CPU.
+func newReactor() (*reactor, error) {
+	r := &reactor{}
+	n := runtime.GOMAXPROCS(0)
+	for range n {
+		p, err := newLoop(&r.ended, n)
+		if err != nil {
+			r.close()
+			return nil, err
+		}
+		r.loops = append(r.loops, p)
+	}
+	return r, nil
+}
+
+func newLoop(ended *sync.WaitGroup, loops int) (*loop, error) {
+	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	p := &loop{ended: ended, loops: loops, ep: ep}
+	if err = syscall.SetNonblock(ep, true); err == nil { // so that the file goes to Go's poller
+		p.file = os.NewFile(uintptr(ep), "epoll")
+		p.raw, err = p.file.SyscallConn()
+	}
+	if err != nil {
+		syscall.Close(ep)
+		return nil, fmt.Errorf("transport: epoll: %w", err)
+	}
+	return p, nil
+}
+
+// run starts the loops. They end with close.
+func (r *reactor) run() {
+	for _, p := range r.loops {
+		r.ended.Go(p.run)
+	}
+}
+
+// close ends the loops and waits for them. All connections have ended.
+func (r *reactor) close() {
+	for _, p := range r.loops {
+		p.stop()
+	}
+	r.ended.Wait()
+}
+
+func (p *loop) stop() {
+	p.mu.Lock()
+	p.stopped = true
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, w := range idle {
+		close(w)
+	}
+	p.file.Close()
+}
+
+func (p *loop) run() {
+	n := 0
+	wait := func(uintptr) bool {
+		n = epollNow(p.ep, p.batch[:])
+		return n > 0
+	}
+	for p.raw.Read(wait) == nil {
+		for i := range p.batch[:n] {
+			e := &p.batch[i]
+			if x := p.find(int(e.Fd)); x != nil {
+				x.event(e.Events)
+			}
+		}
+	}
+}
+
+// find is nil for an event of a connection that has been closed meanwhile. If
+// its descriptor is used by another one already, that one is woken in vain,
+// which does no harm.
+func (p *loop) find(fd int) *polled {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := fd / p.loops; at < len(p.watched) {
+		return p.watched[at]
+	}
+	return nil
+}
+
+// watch begins to watch x. What has come already is an event, too.
+func (r *reactor) watch(x *polled) error {
+	p := r.loops[x.fd%len(r.loops)]
+	x.loop = p
+	at := x.fd / p.loops
+	p.mu.Lock()
+	for at >= len(p.watched) {
+		p.watched = append(p.watched, nil)
+	}
+	p.watched[at] = x
+	p.mu.Unlock()
+	if err := p.control(syscall.EPOLL_CTL_ADD, x.fd, readable); err != nil {
+		p.forget(x)
+		return err
+	}
+	return nil
+}
+
+// forget ends watching. It comes before the descriptor is closed: the next
+// connection may get the same.
+func (p *loop) forget(x *polled) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := x.fd / p.loops; at < len(p.watched) && p.watched[at] == x {
+		p.watched[at] = nil
+	}
+}
+
+func (p *loop) control(op, fd int, events uint32) error {
+	e := syscall.EpollEvent{Events: events, Fd: int32(fd)}
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(p.ep, op, fd, &e))
+}
+
+// lend has x served by a goroutine.
+func (p *loop) lend(x *polled) {
+	p.mu.Lock()
+	if last := len(p.idle) - 1; last >= 0 {
+		w := p.idle[last]
+		p.idle = p.idle[:last]
+		p.mu.Unlock()
+		w <- x
+		return
+	}
+	p.mu.Unlock()
+	p.ended.Go(func() { p.work(x) })
+}
+
+// work serves x, and then whatever it is given.
+func (p *loop) work(x *polled) {
+	next := make(chan *polled, 1)
+	for x != nil {
+		x.serve()
+		p.mu.Lock()
+		if p.stopped || len(p.idle) == maxIdleWorkers {
+			p.mu.Unlock()
+			return
+		}
+		p.idle = append(p.idle, next)
+		p.mu.Unlock()
+		x = <-next
+	}
+}
+
+// epollNow is epoll_wait without waiting.
+func epollNow(ep int, batch []syscall.EpollEvent) int {
+	for {
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(ep),
+			uintptr(unsafe.Pointer(&batch[0])), uintptr(len(batch)), 0, 0, 0)
+		switch errno {
+		case 0:
+			return int(n)
+		case syscall.EINTR:
+		default:
+			return 0
+		}
+	}
+}
+
+// detach takes the descriptor of a connection away from Go's poller and closes
+// the rest of it. On an error the connection is as it was. It is not read before
+// polled.start.
+func (r *reactor) detach(c *net.TCPConn) (*polled, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	own := noDescriptor
+	var errno syscall.Errno
+	if err = raw.Control(func(fd uintptr) {
+		var n uintptr
+		if n, _, errno = syscall.RawSyscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0); errno == 0 {
+			own = int(n)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if errno != 0 {
+		return nil, os.NewSyscallError("fcntl", errno)
+	}
+	x := &polled{fd: own, users: 1, reading: true}
+	if err = r.watch(x); err != nil {
+		syscall.Close(own)
+		return nil, err
+	}
+	c.Close() // the duplicate keeps the connection
+	return x, nil
+}

@@ -1,0 +1,29 @@
+//go:build !linux || !(amd64 || arm64)
+
+package transport
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+// reactor does not exist here: each connection has a goroutine that reads.
+type reactor struct{}
+
+func newReactor() (*reactor, error) { return nil, errors.ErrUnsupported }
+
+func (*reactor) run()   {}
+func (*reactor) close() {}
+
+func (*reactor) detach(*net.TCPConn) (*polled, error) { return nil, errors.ErrUnsupported }
+
+// polled does not exist here.
+type polled struct {
+	*net.TCPConn
+	fd int
+}
+
+func (*polled) start(*link)                 {}
+func (*polled) readNow([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (*polled) raw() syscall.RawConn        { return nil }
