@@ -76,6 +76,7 @@ func (s *devServices) echoDefaults() {
 	g.Gateway.Namespaces = []string{"/", "/custom"}
 	g.Gateway.Refuse = []gateway.RefuseConfig{{Namespace: "/refused", Message: "Not authorized", Data: `{"code":"E1"}`}}
 	g.Gateway.Address = gateway.AddressConfig{}
+	g.Gateway.TellClosing = false
 	s.API.API.Components = []api.ComponentConfig{{
 		Name: devEcho, Tokens: []string{devEchoToken}, Methods: []string{"Push", "PushStream", "Kick", "Reply", "Subscribe"},
 		Documents: []string{"*"}, Events: []string{"*"}, Namespaces: []string{"*"}, Presence: true,

@@ -21,7 +21,7 @@ func (g *Gateway) end(r ref, why reason.Reason) {
 
 // tellClosing says in a namespace that it, or the connection, is about to end.
 func (g *Gateway) tellClosing(r ref, ns string, why reason.Reason) {
-	if e, _ := reason.Of(why); !e.Told {
+	if e, _ := reason.Of(why); !e.Told || !g.cfg.TellClosing {
 		return
 	}
 	args := why.AppendAdvice(append(make([]byte, 0, 80), `[{`...), wait(why))

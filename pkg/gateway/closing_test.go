@@ -94,3 +94,10 @@ func TestWhatComesAfterTheRulesWereBrokenIsNotRead(t *testing.T) {
 		t.Errorf("components hear %s", got)
 	}
 }
+
+func TestTheCloseIsNotToldWhereThatIsSwitchedOff(t *testing.T) {
+	w := newWorld(t, func(c *Config, _ *transport.Config) { c.TellClosing = false })
+	p := w.dial(`{"token":"ann"}`)
+	w.endAll(reason.Expired)
+	p.expect("1") // the close packet of Engine.IO
+}

@@ -47,6 +47,10 @@ type Config struct {
 	ShardQueue int `toml:"shard_queue"`
 	// RelayBatch is how many pushes go to Redis in one round trip. Default 256.
 	RelayBatch int `toml:"relay_batch"`
+	// TellClosing sends sluice:closing, with the reason, before the gateway ends a
+	// connection. Default true. False: clients see what they see of the reference
+	// server, and nothing else.
+	TellClosing bool `toml:"tell_closing"`
 	// DrainWindow is the time over which a gateway that leaves spreads the
 	// reconnects of its clients. Default 30s. Zero closes all at once.
 	DrainWindow time.Duration `toml:"drain_window"`
@@ -69,7 +73,7 @@ func DefaultConfig() Config {
 		Namespaces: []string{mainSpace}, ConnectTimeout: 10 * time.Second, AuthTimeout: 3 * time.Second,
 		IndexTimeout: 500 * time.Millisecond, MaxDocuments: 64, MaxNamespaces: 4, MaxCalls: 64, MaxUserSockets: 32, MaxStrayAcks: 100,
 		Address:    AddressConfig{MaxSessions: 500, NewPerSecond: 20, Burst: 100},
-		ShardQueue: 1024, RelayBatch: 256, DrainWindow: 30 * time.Second,
+		ShardQueue: 1024, RelayBatch: 256, DrainWindow: 30 * time.Second, TellClosing: true,
 	}
 }
 

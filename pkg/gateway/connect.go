@@ -101,6 +101,7 @@ func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wron
 	// what a component says to it comes behind the answer. A Redis that is away
 	// delays nobody for long, and the index is rebuilt from here when it is back.
 	c.gw.indexDo("add", func(ctx context.Context) error { return c.gw.deps.Index.Add(ctx, client) })
+	c.session.Proven()
 	_ = c.send(c.connectedFrame(ns)) // if it left meanwhile, Closed follows
 	c.announce(ns, payload, client)
 	c.gw.m.connects.WithLabelValues(accepted).Inc()

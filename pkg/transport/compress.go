@@ -1,15 +1,12 @@
 package transport
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/adler32"
 	"hash/crc32"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // encoding is how the body of a poll is compressed.
@@ -95,25 +92,15 @@ func qualityOf(params string) float64 {
 	return 1
 }
 
-// appendEncoded appends body as the content encoding wants it. The compressor
-// keeps nothing between calls, so there is no memory to bound but that of those
-// at work.
+// appendEncoded appends body as the content encoding wants it.
 func appendEncoded(dst, body []byte, e encoding) []byte {
-	out := bytes.NewBuffer(dst)
 	if e == deflated {
-		out.Write([]byte{0x78, 0x01})
-		deflate(out, body, true)
-		return binary.BigEndian.AppendUint32(out.Bytes(), adler32.Checksum(body))
+		dst = appendDeflate(append(dst, 0x78, 0x01), body, true)
+		return binary.BigEndian.AppendUint32(dst, adler32.Checksum(body))
 	}
-	out.Write([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255})
-	deflate(out, body, true)
-	dst = binary.LittleEndian.AppendUint32(out.Bytes(), crc32.ChecksumIEEE(body))
+	dst = appendDeflate(append(dst, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255), body, true)
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.ChecksumIEEE(body))
 	return binary.LittleEndian.AppendUint32(dst, uint32(len(body)))
-}
-
-// deflate never fails: a buffer takes everything.
-func deflate(out *bytes.Buffer, data []byte, final bool) {
-	_ = flate.StatelessDeflate(out, data, final, nil)
 }
 
 // vary says that the answer depends on a header of the request.

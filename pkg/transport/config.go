@@ -83,6 +83,19 @@ type Config struct {
 	// stalls may be megabytes.
 	SendBuffer int `toml:"send_buffer"`
 
+	// Deflate offers compression of WebSocket messages (permessage-deflate, without
+	// context takeover) to clients that ask for it. Default false: it costs CPU
+	// for each message that comes and for each that is sent, once for all its
+	// receivers. Turn it on where traffic is dearer.
+	Deflate bool `toml:"deflate"`
+	// DeflateAbove is from how many bytes on what is sent is compressed. Default
+	// 1024, as in the reference.
+	DeflateAbove int `toml:"deflate_above"`
+	// DeflateUnproven is the largest message in bytes, inflated, of a client that
+	// negotiated compression and has not shown yet who it is. Default 16384: room
+	// for a token, as browsers compress that message too. Afterwards MaxPayload.
+	DeflateUnproven int `toml:"deflate_unproven"`
+
 	// Origins that browsers may come from: exact "scheme://host[:port]" values,
 	// "null", or "*" for any. Default none: only pages of the host that the
 	// request went to. Requests without Origin do not come from browsers and are
@@ -145,6 +158,8 @@ func DefaultConfig() Config {
 		BacklogBytes:    262_144,
 		SendBuffer:      65_536,
 		CompressPolls:   1024,
+		DeflateAbove:    1024,
+		DeflateUnproven: 16_384,
 		Cookie:          CookieConfig{Path: "/", HTTPOnly: true, SameSite: "lax"},
 	}
 }
@@ -227,6 +242,8 @@ func (c *Config) checkSizes() (errs []error) {
 		{"backlog_bytes", c.BacklogBytes, 1024, 1 << 30},
 		{"send_buffer", c.SendBuffer, 0, 1 << 30},
 		{"compress_polls", c.CompressPolls, 0, 1 << 30},
+		{"deflate_above", c.DeflateAbove, 0, 1 << 30},
+		{"deflate_unproven", c.DeflateUnproven, 1, 1 << 30},
 	} {
 		if n.value < n.least || n.value > n.most {
 			errs = append(errs, fmt.Errorf("%s: must be from %d to %d, is %d", n.key, n.least, n.most, n.value))

@@ -46,6 +46,13 @@
 // limit. It does not count fragments or control frames, and lets text that is
 // not UTF-8 pass: guard and link.message do that.
 //
+// # Compression
+//
+// Polling answers and, when configured and negotiated, WebSocket messages are
+// compressed. The compressed form is one more form of a Frame, built once for
+// all its receivers; nothing is kept between messages, in either direction.
+// What inflates is bounded: little until Session.Proven, then Config.MaxPayload.
+//
 // # What the HTTP server has to do
 //
 // It bounds the reading of headers (ReadHeaderTimeout, MaxHeaderBytes) and idle

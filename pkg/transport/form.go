@@ -23,9 +23,12 @@ const (
 	pollV4Gzip       form = iota - 1 // whole payloads, compressed
 	pollV3Gzip                       //
 	pollV3OctetsGzip                 //
+	wsV4Deflate                      // WebSocket frames, compressed
+	wsV3Deflate                      //
 	allForms
 
-	gzipForms = pollV4Gzip - pollV4 // from an element's form to that of a payload
+	gzipForms    = pollV4Gzip - pollV4 // from an element's form to that of a payload
+	deflateForms = wsV4Deflate - wsV4
 )
 
 // rareForms are those above forms.
@@ -52,9 +55,12 @@ func (f *Frame) wire(w form) []byte {
 		return *b
 	}
 	var b []byte
-	if w < pollV4 && w != wsV4 && !f.hasBinary() {
+	switch {
+	case w < pollV4 && w != wsV4 && !f.hasBinary():
 		b = f.wire(wsV4) // text is the same for all
-	} else {
+	case w == wsV3Deflate && !f.hasBinary():
+		b = f.wire(wsV4Deflate)
+	default:
 		b = f.appendForm(make([]byte, 0, f.size+f.size/16+16), w)
 	}
 	if !slot.CompareAndSwap(nil, &b) {
@@ -77,7 +83,10 @@ func (f *Frame) slot(w form) *atomic.Pointer[[]byte] {
 }
 
 func (f *Frame) appendForm(dst []byte, w form) []byte {
-	if w >= pollV4Gzip {
+	switch {
+	case w == wsV4Deflate || w == wsV3Deflate:
+		return f.appendPacked(dst, w)
+	case w >= pollV4Gzip:
 		return appendEncoded(dst, f.wire(w-gzipForms), gzipped)
 	}
 	if len(f.joined) > 0 {
@@ -131,6 +140,28 @@ func (f *Frame) appendFrames(dst []byte, w form) []byte {
 		}
 		dst = appendHeader(dst, opBinary, engineio.BinaryLen(a, v))
 		dst = engineio.AppendBinary(dst, a, v)
+	}
+	return dst
+}
+
+// appendPacked appends the frame as compressed WebSocket frames.
+func (f *Frame) appendPacked(dst []byte, w form) []byte {
+	for _, sub := range f.joined {
+		dst = append(dst, sub.wire(w)...) // which others may have had alone
+	}
+	v := engineio.V4
+	if w == wsV3Deflate {
+		v = engineio.V3
+	}
+	buf := messagePool.Get().(*[]byte)
+	defer recycle(buf)
+	if f.hasText {
+		*buf = engineio.AppendText((*buf)[:0], f.kind, f.text)
+		dst = appendPacked(dst, opText, *buf)
+	}
+	for _, a := range f.attachments {
+		*buf = engineio.AppendBinary((*buf)[:0], a, v)
+		dst = appendPacked(dst, opBinary, *buf)
 	}
 	return dst
 }

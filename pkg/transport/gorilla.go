@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"compress/flate"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -16,14 +17,24 @@ import (
 
 type wsConn = *websocket.Conn
 
-// upgrader never compresses. It neither checks the origin nor answers by
-// itself, as both have been done.
-var upgrader = websocket.Upgrader{
-	CheckOrigin:     func(*http.Request) bool { return true },
-	Error:           func(http.ResponseWriter, *http.Request, int, error) {},
-	WriteBufferPool: noBuffers{},
-	WriteBufferSize: 1,
-}
+// upgrader and deflating neither check the origin nor answer by themselves, as
+// both have been done. What deflating negotiates is without context takeover:
+// nothing is kept between messages.
+var (
+	upgrader = websocket.Upgrader{
+		CheckOrigin:     func(*http.Request) bool { return true },
+		Error:           func(http.ResponseWriter, *http.Request, int, error) {},
+		WriteBufferPool: noBuffers{},
+		WriteBufferSize: 1,
+	}
+	deflating = websocket.Upgrader{
+		CheckOrigin:       upgrader.CheckOrigin,
+		Error:             upgrader.Error,
+		WriteBufferPool:   upgrader.WriteBufferPool,
+		WriteBufferSize:   upgrader.WriteBufferSize,
+		EnableCompression: true,
+	}
+)
 
 // noBuffers stands for a pool, so that the library keeps no write buffer.
 type noBuffers struct{}
@@ -80,7 +91,12 @@ func acceptProtocol(w http.ResponseWriter, r *http.Request) {
 func takeOver(s *Session, w http.ResponseWriter, r *http.Request) (*link, error) {
 	h := hijacker{w: w, s: s}
 	acceptProtocol(w, r)
-	ws, err := upgrader.Upgrade(&h, r, w.Header())
+	deflate := s.deflates(r)
+	with := &upgrader
+	if deflate {
+		with = &deflating
+	}
+	ws, err := with.Upgrade(&h, r, w.Header())
 	if err != nil {
 		if h.link != nil {
 			h.link.handBack()
@@ -90,7 +106,7 @@ func takeOver(s *Session, w http.ResponseWriter, r *http.Request) (*link, error)
 		return nil, err
 	}
 	ws.SetReadLimit(int64(s.srv.cfg.MaxPayload))
-	h.link.ws = ws
+	h.link.ws, h.link.deflate = ws, deflate
 	h.link.handBack()
 	return h.link, nil
 }
@@ -129,27 +145,47 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.link, bufio.NewReadWriter(&h.link.br, bufio.NewWriterSize(h.link, 256)), nil
 }
 
+// What is wrong with a compressed message.
+var (
+	errInflated = errors.New("transport: message too large when inflated")
+	errDeflate  = errors.New("transport: malformed compression")
+)
+
 // next reads a message into buf, which it may replace by a larger one. It
-// grows with what has come, not with what was announced.
+// grows with what has come, not with what was announced, and no further than a
+// message may be.
 func (l *link) next(buf []byte) (data []byte, binary bool, err error) {
 	kind, r, err := l.ws.NextReader()
 	if err != nil {
 		return buf[:0], false, err
 	}
 	data = buf[:0]
+	most := l.mostInflated()
 	for {
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
 		}
 		n, err := r.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
-		if err == io.EOF {
+		switch {
+		case most > 0 && len(data) > most:
+			return data, false, errInflated
+		case err == io.EOF:
 			return data, kind == websocket.BinaryMessage, nil
-		}
-		if err != nil {
-			return data, false, err
+		case err != nil:
+			return data, false, inflateError(err)
 		}
 	}
+}
+
+// inflateError tells the errors of decompression from the others. The library
+// does not answer them.
+func inflateError(err error) error {
+	var corrupt flate.CorruptInputError
+	if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errDeflate
+	}
+	return err
 }
 
 // why says what an error of the reader means: the reason to close the session,
@@ -163,6 +199,10 @@ func why(err error) (reason Reason, code int, drain bool) {
 		return ReasonFlood, closePolicy, true
 	case errors.Is(err, errFraming):
 		return ReasonTransportError, closeProtocol, true
+	case errors.Is(err, errInflated):
+		return ReasonTooLarge, closeTooLarge, true
+	case errors.Is(err, errDeflate):
+		return ReasonTransportError, closeText, true
 	case errors.Is(err, websocket.ErrReadLimit):
 		return ReasonTooLarge, 0, true
 	case errors.As(err, &closed):

@@ -22,8 +22,8 @@ type guardLimits struct {
 // guard watches the bytes that a client sends for what the WebSocket library
 // lets pass: endless fragments (also empty ones, which its limit on the size
 // never sees), floods of control frames, each of which costs an answer, lengths
-// of 64 bits with the top bit set, and close frames with half a code. Everything
-// else that RFC 6455 forbids (reserved bits and opcodes, missing masks, long or
+// of 64 bits with the top bit set, close frames with half a code, and control
+// and later frames that say they are compressed. Everything else that RFC 6455 forbids (reserved bits and opcodes, missing masks, long or
 // fragmented control frames, bad close codes, continuations of nothing) the
 // library refuses itself, with 1002.
 type guard struct {
@@ -94,7 +94,11 @@ func (g *guard) length() uint64 {
 // frame judges one frame.
 func (g *guard) frame(length uint64, clock interface{ now() int64 }) error {
 	const final, opcode, control, closing = 0x80, 0x0f, 0x08, 0x08
-	if op := g.head[0] & opcode; op&control != 0 {
+	op := g.head[0] & opcode
+	if g.head[0]&rsv1 != 0 && (op == 0 || op&control != 0) {
+		return errFraming // only the first frame of a message says that it is compressed
+	}
+	if op&control != 0 {
 		if op == closing && length == 1 {
 			return errFraming
 		}

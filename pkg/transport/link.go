@@ -40,6 +40,8 @@ type link struct {
 	trial bool // wants to take over, is not the session's carrier yet
 	guard guard
 
+	deflate bool // compression was negotiated; set before anybody else sees the link
+
 	mu     sync.Mutex // guards what follows
 	queue  *queue     // nil while nothing waits
 	role   role

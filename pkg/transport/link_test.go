@@ -135,7 +135,7 @@ func TestNothingFollowsTheLastFrame(t *testing.T) {
 // A reader that has read what there is holds no buffer, and does not wait.
 func TestIdleReaderHoldsNothing(t *testing.T) {
 	l, far := bareLink(t, config(func(c *Config) { c.Reader = readerGoroutine }))
-	far.Write([]byte("hello"))
+	far.Write(masked(0x81, "hello"))
 	if err := l.park(); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestIdleReaderHoldsNothing(t *testing.T) {
 	if more, err := l.more(false); !more || err != nil {
 		t.Fatalf("more: %v %v", more, err)
 	}
-	if l.br.Discard(5); l.tcp.buf != nil {
+	if l.br.Discard(11); l.tcp.buf != nil {
 		t.Error("the feed keeps its buffer")
 	}
 	if more, err := l.more(true); more || err != nil {

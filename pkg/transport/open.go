@@ -154,7 +154,7 @@ func (s *Session) openWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.srv.running.Done()
 		return
 	}
-	l.push(s.openPacket(false).wire(s.form))
+	l.push(l.encoded(s.openPacket(false)))
 	s.mu.Lock()
 	s.moveLocked(l)
 	closed, fading := s.state.Closed(), s.fading

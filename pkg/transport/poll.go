@@ -99,11 +99,7 @@ func (v *Server) respond(w http.ResponseWriter, r *http.Request, q *engineio.Que
 		}
 	}
 	buf := messagePool.Get().(*[]byte)
-	defer func() {
-		if cap(*buf) <= keepMessage {
-			messagePool.Put(buf)
-		}
-	}()
+	defer recycle(buf)
 	body := frames[0].wire(shape)
 	if len(frames) > 1 {
 		*buf = appendPayload((*buf)[:0], frames, shape)

@@ -28,9 +28,7 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request, q *engineio.Query
 		s.heard()
 		s.deliver(*buf, q, octets)
 	}
-	if cap(*buf) <= keepMessage {
-		messagePool.Put(buf)
-	}
+	recycle(buf)
 	s.endPost()
 
 	switch {

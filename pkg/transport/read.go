@@ -81,9 +81,7 @@ func (l *link) readAvailable() (err error) {
 		}
 		l.message(*buf, binary)
 	}
-	if cap(*buf) <= keepMessage {
-		messagePool.Put(buf)
-	}
+	recycle(buf)
 	l.handBack()
 	return err
 }

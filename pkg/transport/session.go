@@ -23,6 +23,7 @@ type Session struct {
 	version engineio.Version
 	form    form  // of frames on a WebSocket
 	stripe  uint8 // of the metrics
+	proven  atomic.Bool
 
 	timed timed // guarded by the shard's lock
 
@@ -94,7 +95,7 @@ func (s *Session) send(f *Frame, volatile bool) error {
 		}
 		l = s.link.Load() // it has just been upgraded
 	}
-	err := l.send(f.wire(s.form), volatile)
+	err := l.send(l.encoded(f), volatile)
 	if err == nil {
 		s.srv.metrics.hot[s.stripe].out.Add(int64(f.packets))
 	}
@@ -105,13 +106,13 @@ func (s *Session) send(f *Frame, volatile bool) error {
 // behind: there are few of them, and they are small.
 func (s *Session) control(f *Frame) {
 	if l := s.link.Load(); l != nil {
-		l.put(f.wire(s.form), false)
+		l.put(l.encoded(f), false)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.link.Load(); l != nil {
-		l.put(f.wire(s.form), false)
+		l.put(l.encoded(f), false)
 	} else if s.poll != nil && !s.state.Closed() {
 		s.pushLocked(f)
 	}

@@ -174,7 +174,7 @@ func (s *Session) switchTo(l *link, t *trial) {
 func (s *Session) moveLocked(l *link) {
 	if p := s.poll; p != nil {
 		for _, f := range p.queue {
-			l.push(f.wire(s.form))
+			l.push(l.encoded(f))
 		}
 		s.takeLocked(p)
 		p.last = noopFrame

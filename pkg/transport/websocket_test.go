@@ -197,7 +197,7 @@ func masked(first byte, payload string) []byte {
 	}
 	mask := [4]byte{1, 2, 3, 4}
 	b = append(b, mask[:]...)
-	for i := range payload {
+	for i := range len(payload) { // bytes, not characters
 		b = append(b, payload[i]^mask[i%4])
 	}
 	return b

@@ -15,6 +15,7 @@ const (
 	closeProtocol = 1002
 	closeText     = 1007
 	closePolicy   = 1008
+	closeTooLarge = 1009
 )
 
 // appendHeader appends the header of an unmasked frame of n bytes.

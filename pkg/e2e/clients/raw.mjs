@@ -78,9 +78,9 @@ class Polling {
 
 // Link is a WebSocket; next() is its next message, a string or a Buffer.
 class Link {
-  constructor(address) {
+  constructor(address, options = { perMessageDeflate: false }) {
     this.queue = [];
-    this.ws = new WebSocket(address.replace("http", "ws"));
+    this.ws = new WebSocket(address.replace("http", "ws"), options);
     this.wake = () => {};
     this.ws.on("message", (data, binary) => this.put(binary ? data : data.toString()));
     this.ws.on("close", () => this.put(null));
@@ -118,8 +118,8 @@ class Link {
   }
 }
 
-async function link(path, v, query = "") {
-  const l = new Link(url(path, v, "transport=websocket" + query));
+async function link(path, v, query = "", options = undefined) {
+  const l = new Link(url(path, v, "transport=websocket" + query), options);
   if (query === "") l.open = JSON.parse(begins(await l.next(), "0"));
   else await new Promise((resolve) => l.ws.on("open", resolve));
   return l;
@@ -389,6 +389,22 @@ cases["socket.io EIO=4 the id is not the secret sid"] = async () => {
   if (!sid || sid === l.open.sid || l.open.sid.includes(sid)) throw new Failure(`sid ${sid}`);
   l.end();
 };
+
+for (const v of [v3, v4]) {
+  cases[`socket.io EIO=${v.eio} compressed messages`] = async () => {
+    const l = await link("/socket.io/", v, "", { perMessageDeflate: { threshold: 0 } });
+    if (!l.ws.extensions.includes("permessage-deflate")) throw new Failure("no compression");
+    if (v === v4) l.send("40");
+    begins(await l.event(), "40");
+    equal(await l.event(), '42["auth",{}]');
+    for (const n of [10, 1023, 1024, 100_000]) {
+      l.send(`421["message-with-ack","${"text ".repeat(n / 5)}"]`);
+      equal(await l.event(), `431["${"text ".repeat(n / 5)}"]`);
+    }
+    l.send("x".repeat(1_000_001)); // compressed it is small
+    await l.closed(5000);
+  };
+}
 
 async function attempt(f) {
   try {
