@@ -275,6 +275,45 @@ func TestSlowPostIsGivenUp(t *testing.T) {
 	c.wantsClosed(ReasonTransportClose)
 }
 
+// TestABodyThatNeverEndsHoldsNothing sends bodies a byte at a time, with requests
+// that are taken and with requests that are refused: the connection is cut, and
+// not only the session.
+func TestABodyThatNeverEndsHoldsNothing(t *testing.T) {
+	w := newWorld(t, config(func(c *Config) { c.PostTimeout = 50 * time.Millisecond }))
+	q, c := w.poll(4)
+	for name, head := range map[string]string{
+		"a POST":                 "POST /socket.io/" + q,
+		"of an unknown session":  "POST /socket.io/?EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"a handshake":            "POST /socket.io/?EIO=4&transport=polling",
+		"of another path":        "POST /else",
+		"in chunks, of a method": "PUT /socket.io/?EIO=4&transport=polling",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := w.dialRaw()
+			size := "Content-Length: 100000"
+			if strings.Contains(name, "chunks") {
+				size = "Transfer-Encoding: chunked"
+			}
+			fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", head, size)
+			cut := make(chan error, 1)
+			go func() {
+				_, err := io.Copy(io.Discard, conn)
+				cut <- err
+			}()
+			for end := time.Now().Add(patience); time.Now().Before(end); {
+				select {
+				case <-cut:
+					return
+				case <-time.After(10 * time.Millisecond):
+					fmt.Fprint(conn, "1") // a chunk's size is as endless
+				}
+			}
+			t.Error("not cut")
+		})
+	}
+	c.wantsClosed(ReasonTransportClose)
+}
+
 func TestPollingBacklogIsBounded(t *testing.T) {
 	w := newWorld(t, config(func(c *Config) { c.BacklogBytes = 2000 }))
 	q, c := w.poll(4)

@@ -79,10 +79,6 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request, buf *[]byte) 
 	if r.ContentLength > int64(limit) {
 		return errTooLarge
 	}
-	rc := http.NewResponseController(w)
-	if rc.SetReadDeadline(time.Now().Add(s.srv.cfg.PostTimeout)) == nil {
-		defer rc.SetReadDeadline(time.Time{})
-	}
 	data := (*buf)[:0]
 	for {
 		if len(data) == cap(data) {
@@ -95,11 +91,18 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request, buf *[]byte) 
 		case len(data) > limit:
 			return errTooLarge
 		case err == io.EOF:
+			http.NewResponseController(w).SetReadDeadline(time.Time{}) // it was for the body
 			return nil
 		case err != nil:
 			return err
 		}
 	}
+}
+
+// boundBody gives a request's body its time, whoever reads it: what the handler
+// leaves of it net/http reads behind the answer, and would wait for without end.
+func (v *Server) boundBody(w http.ResponseWriter) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(v.cfg.PostTimeout)) // or w is not of a connection
 }
 
 // deliver takes the packets of a body until one is wrong. The POST is answered

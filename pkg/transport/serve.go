@@ -11,6 +11,9 @@ import (
 // ServeHTTP answers every Engine.IO request. For a WebSocket it returns as soon
 // as the connection is taken over.
 func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		v.boundBody(w)
+	}
 	if !v.onPath(r.URL.Path) {
 		http.NotFound(w, r)
 		return
