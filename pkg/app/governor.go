@@ -24,6 +24,9 @@ func newGovernor(key string, cfg GovernorConfig, h *health) *governor {
 	inner := g.component.Server.Handler
 	g.component.Server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			// Nothing here changes anything: what does needs a token and an audit.
+			w.WriteHeader(http.StatusMethodNotAllowed)
 		case r.URL.Path == "/health":
 			h.live(w, r)
 		case r.URL.Path == "/ready":

@@ -140,6 +140,22 @@ func TestTheOperationsPortShowsMetricsAndNoEnvironment(t *testing.T) {
 			t.Errorf("%s answers %d", path, status)
 		}
 	}
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		for _, path := range []string{"/metrics", "/health", "/debug/pprof/symbol", "/drain"} {
+			r, err := http.NewRequest(method, "http://"+c.gateways[0].governor+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close() // nothing is read
+			if answer.StatusCode != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s answers %d", method, path, answer.StatusCode)
+			}
+		}
+	}
 	for governor, names := range map[string][]string{
 		c.gateways[0].governor: {
 			"ego_build_info", "sluice_gateway_connects_total", "sluice_gateway_pushes_total", "sluice_gateway_dropped_total",
