@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// slowDoc is a document that only those are in who take nothing of it.
+const slowDoc = "own-slow"
+
+func floodAttacks(t *testing.T) []attack {
+	slow := authOf(t, "slow", fmt.Sprintf(`"documents":[%q]`, slowDoc))
+	slowPoll := authOf(t, "slow poll", fmt.Sprintf(`"documents":[%q]`, slowDoc))
+	return []attack{
+		{"more sessions than an address may have", manySessions},
+		{"a flood of unknown sids", manyUnknown},
+		{"more sockets than a user may have", manySockets(authOf(t, "many"))},
+		{"acknowledgements that nobody asked for", strayAcks(authOf(t, "acks"))},
+		{"takes nothing", takesNothing(slow)},
+		{"never polls", neverPolls(slowPoll)},
+		{"opens and leaves", opensAndLeaves},
+	}
+}
+
+// manySessions opens sessions until it may not, over one connection after the
+// other.
+func manySessions(ctx context.Context, p *party) error {
+	for range 400 {
+		a, err := p.say(ctx, request("GET", pollingURL, ""))
+		if err != nil {
+			return err
+		}
+		switch {
+		case a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != "":
+			return nil
+		case a.status != http.StatusOK:
+			return fmt.Errorf("%d %.80q", a.status, a.body)
+		}
+	}
+	return errors.New("one address has 400 new sessions")
+}
+
+// manyUnknown asks for sessions that do not exist.
+func manyUnknown(ctx context.Context, p *party) error {
+	for i := range 100 {
+		a, err := p.say(ctx, request("GET", fmt.Sprintf("%s&sid=%027d", pollingURL, i), ""))
+		if err := refused(a, err, http.StatusBadRequest, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manySockets connects as one user until it may not.
+func manySockets(auth string) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		for range 20 {
+			s, err := p.websocket(ctx, "")
+			if err != nil {
+				return err
+			}
+			defer func() { _ = s.conn.Close() }() // all of them are open until the end
+			if err := s.text("40" + auth); err != nil {
+				return err
+			}
+			got, err := s.message()
+			for err == nil && got[0] != '4' {
+				got, err = s.message()
+			}
+			switch {
+			case err != nil:
+				return err
+			case strings.HasPrefix(got, `44{"message":"Too many connections","data":{"code":"user_sockets","retry":"later"`):
+				return nil
+			}
+		}
+		return errors.New("one user has twenty sockets")
+	}
+}
+
+// strayAcks acknowledges what was never asked, and is told why it is closed.
+func strayAcks(auth string) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		s, err := p.member(ctx, auth)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.conn.Close() }() // the gateway has closed it
+		for i := range 100 {
+			if s.text(fmt.Sprintf("43%d[]", 900719925474099+i)) != nil {
+				break // it is closed already
+			}
+		}
+		if err := s.expect(`42["sluice:closing",{"code":"stray_acks","retry":"never"}]`); err != nil {
+			return err
+		}
+		return s.closedWith(0)
+	}
+}
+
+// takesNothing joins where much is said and does not read. It is cut in the middle
+// of what it would have read.
+func takesNothing(auth string) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		s, err := p.member(ctx, auth)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.conn.Close() }() // the gateway has cut it
+		if c, ok := s.conn.(*net.TCPConn); ok {
+			_ = c.SetReadBuffer(4096) // the system may take more
+		}
+		time.Sleep(3 * time.Second)
+		for {
+			first, _, err := s.read()
+			var late net.Error
+			switch {
+			case err == nil && first == 0x88:
+				return errors.New("closed in order, as if it had listened")
+			case errors.As(err, &late) && late.Timeout():
+				return errors.New("not cut")
+			case err != nil:
+				return nil
+			}
+		}
+	}
+}
+
+// neverPolls joins where much is said and does not ask for it.
+func neverPolls(auth string) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		s, err := p.joined(ctx, auth)
+		if err != nil {
+			return err
+		}
+		time.Sleep(3 * time.Second)
+		return s.gone(ctx)
+	}
+}
+
+// opensAndLeaves leaves in the middle of everything: nothing may be left of it.
+func opensAndLeaves(ctx context.Context, p *party) error {
+	for _, said := range []string{"", "GET " + pollingURL, request("GET", pollingURL, "")[:40], "GET " + websocketURL + " HTTP/1.1\r\nHost: a\r\n" + upgradeHeaders + "\r\n\r\n"} {
+		conn, err := p.dial(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(conn, said)
+		if err := errors.Join(err, conn.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
