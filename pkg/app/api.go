@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
@@ -10,6 +9,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"sluice/pkg/api"
+	"sluice/pkg/edge"
 	"sluice/pkg/id"
 	"sluice/pkg/mesh"
 	sluicev1 "sluice/pkg/proto/sluice/v1"
@@ -24,8 +24,7 @@ type apiProgram struct {
 	cfg      APIConfig
 	governed bool // somebody else runs the governor of this process
 
-	cert *certificate // nil without TLS
-	tls  *tls.Config
+	tls *edge.TLS // nil without
 
 	// The stages end from the last to the first.
 	ports *stage // governor
@@ -41,13 +40,10 @@ func newAPIProgram(key string, cfg APIConfig, log *elog.Component) (*apiProgram,
 		return p, nil
 	}
 	var err error
-	if p.cert, err = loadCertificate(cfg.TLS.CertFile, cfg.TLS.KeyFile, log); err != nil {
-		return nil, err
-	}
-	p.tls = p.cert.config("h2")
-	if cfg.TLS.ClientCAFile != "" {
-		err = believe(p.tls, cfg.TLS.ClientCAFile)
-	}
+	p.tls, err = edge.NewTLS(edge.Files{
+		Pairs:      []edge.CertificateConfig{{CertFile: cfg.TLS.CertFile, KeyFile: cfg.TLS.KeyFile}},
+		MinVersion: "1.2", ClientCAFile: cfg.TLS.ClientCAFile, Protocols: []string{"h2"},
+	}, log)
 	return p, err
 }
 
@@ -79,14 +75,14 @@ func (p *apiProgram) open(ids *id.Generator) error {
 	}
 	options := p.cfg.API.Server.ServerOptions()
 	if p.tls != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(p.tls)))
+		options = append(options, grpc.Creds(credentials.NewTLS(p.tls.Config())))
 	}
 	server := newGRPCServer("API port", p.key+"server.grpc", p.cfg.Server.GRPC, p.health, options,
 		[]grpc.UnaryServerInterceptor{service.UnaryInterceptor()},
 		[]grpc.StreamServerInterceptor{service.StreamInterceptor()})
 	sluicev1.RegisterSluiceServer(server.component.Server, service)
-	if p.cert != nil {
-		p.base.run("certificate", func(ctx context.Context) error { return p.cert.watch(ctx, p.cfg.TLS.ReloadEvery) })
+	if p.tls != nil {
+		p.base.run("certificate", func(ctx context.Context) error { return p.tls.Watch(ctx, p.cfg.TLS.ReloadEvery) })
 	}
 	p.base.run("registry", p.registry.Run)
 	p.base.run("mesh client", caller.Run)

@@ -40,12 +40,14 @@ func newBackbone(service, key string, log *elog.Component) backbone {
 // connect registers the process and waits for what it needs. address is where
 // the others reach it.
 func (b *backbone) connect(ctx context.Context, name, address string, reg replica.Config, rc RedisConfig, kc bus.Config) (*id.Generator, error) {
+	b.health.await("registry", "redis", "kafka")
 	ids, err := b.register(ctx, reg, replica.Identity{
 		Service: b.service, Name: name, Version: version(), Address: address, Boot: b.boot,
 	})
 	if err != nil {
 		return nil, err
 	}
+	b.health.have("registry")
 	b.redis = openRedis(b.key + "redis")
 	err = until(ctx, b.log, "redis", func(ctx context.Context) error {
 		return redisReady(ctx, b.redis, rc.AllowEviction, b.log)
@@ -53,12 +55,14 @@ func (b *backbone) connect(ctx context.Context, name, address string, reg replic
 	if err != nil {
 		return nil, err
 	}
+	b.health.have("redis")
 	if b.kafka, err = bus.Open(kc, b.log, bus.NewMetrics(b.reg)); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	if err := until(ctx, b.log, "kafka", b.kafka.EnsureTopics); err != nil {
 		return nil, err
 	}
+	b.health.have("kafka")
 	b.producer = b.kafka.Producer()
 	return ids, nil
 }

@@ -7,6 +7,7 @@ import (
 	"sluice/pkg/api"
 	"sluice/pkg/auth"
 	"sluice/pkg/bus"
+	"sluice/pkg/edge"
 	"sluice/pkg/gateway"
 	"sluice/pkg/mesh"
 	"sluice/pkg/replica"
@@ -27,7 +28,7 @@ type GatewayConfig struct {
 	// Server holds the servers on the inside.
 	Server GatewayServers `toml:"server"`
 	// Edge is the port for clients.
-	Edge EdgeConfig `toml:"edge"`
+	Edge edge.Config `toml:"edge"`
 	// Transport is how sessions are kept.
 	Transport transport.Config `toml:"transport"`
 	// Gateway is what connections may do.
@@ -108,7 +109,7 @@ func DefaultGatewayConfig() GatewayConfig {
 	c := GatewayConfig{
 		Name: hostname(), Logger: defaultLoggers(), Trace: defaultTrace(),
 		Server: GatewayServers{Governor: GovernorConfig{Host: "127.0.0.1", Port: 9003}, Mesh: defaultGRPC(9001)},
-		Edge:   DefaultEdgeConfig(), Transport: transport.DefaultConfig(), Gateway: gateway.DefaultConfig(),
+		Edge:   edge.DefaultConfig(), Transport: transport.DefaultConfig(), Gateway: gateway.DefaultConfig(),
 		Auth: auth.DefaultConfig(), Mesh: mesh.DefaultConfig(), Registry: replica.DefaultConfig(), Redis: defaultRedis(),
 		Session: session.DefaultConfig(), Stream: stream.DefaultConfig(), Kafka: bus.DefaultConfig(),
 		Stop: StopConfig{Timeout: time.Minute},

@@ -8,7 +8,7 @@ import (
 // ComponentTLSConfig is TLS for the calls of components.
 type ComponentTLSConfig struct {
 	// CertFile is the server's certificate chain (PEM). Default none: plaintext,
-	// for an inner network. A changed file is used within ReloadEvery.
+	// for an inner network. Changed files are used within ReloadEvery.
 	CertFile string `toml:"cert_file"`
 	// KeyFile is the private key (PEM) of CertFile.
 	KeyFile string `toml:"key_file"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -13,43 +14,53 @@ import (
 
 	"github.com/gotomicro/ego/core/elog"
 
+	"sluice/pkg/edge"
 	"sluice/pkg/transport"
 )
 
-// edge is the port for clients: an HTTP server of our own, because EGO's is
-// made for short requests. Before the gateway is there it answers 503.
-type edge struct {
-	cfg     EdgeConfig
+// clientPort is an HTTP server of our own, because EGO's is made for short
+// requests. Before the gateway is there it answers 503.
+type clientPort struct {
+	cfg     edge.Config
 	log     *elog.Component
-	cert    *certificate
+	port    *edge.Port
+	tls     *edge.TLS // nil without
+	health  *health
 	server  *http.Server
 	handler atomic.Pointer[http.Handler]
 }
 
-func newEdge(cfg EdgeConfig, log *elog.Component) (*edge, error) {
-	e := &edge{cfg: cfg, log: log}
-	if cfg.CertFile != "" {
-		cert, err := loadCertificate(cfg.CertFile, cfg.KeyFile, log)
-		if err != nil {
+func newClientPort(cfg edge.Config, h *health, m *edge.Metrics, log *elog.Component) (*clientPort, error) {
+	e := &clientPort{cfg: cfg, log: log, health: h, port: edge.NewPort(cfg, m, log)}
+	if cfg.TLS() {
+		var err error
+		if e.tls, err = e.port.TLS(); err != nil {
 			return nil, err
 		}
-		e.cert = cert
 	}
-	e.server = &http.Server{
-		Handler:           e,
-		ReadHeaderTimeout: cfg.HeaderTimeout,
-		IdleTimeout:       cfg.IdleTimeout,
-		MaxHeaderBytes:    cfg.MaxHeaderBytes,
-		ErrorLog:          quietLog(log),
-		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // no HTTP/2
-	}
+	h.shedding(e.port.Full)
+	e.server = e.port.Server(e)
+	e.server.ErrorLog = quietLog(log)
 	return e, nil
 }
 
 // serve lets h answer from now on.
-func (e *edge) serve(h http.Handler) { e.handler.Store(&h) }
+func (e *clientPort) serve(h http.Handler) { e.handler.Store(&h) }
 
-func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (e *clientPort) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	paths := &e.cfg.Health
+	switch r.URL.Path {
+	case "": // "OPTIONS *" has none, and neither has a path that is switched off
+	case paths.Live:
+		e.health.live(w, r)
+		return
+	case paths.Ready:
+		e.health.complete(w, r)
+		return
+	case paths.Accept:
+		e.health.accepting(w, r)
+		return
+	}
 	if h := e.handler.Load(); h != nil {
 		(*h).ServeHTTP(w, r)
 		return
@@ -60,28 +71,25 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // run listens until ctx ends; then open requests have a moment to finish.
 // WebSockets are the gateway's, which has closed them by then.
-func (e *edge) run(ctx context.Context) error {
+func (e *clientPort) run(ctx context.Context) error {
 	inner, err := listen(ctx, e.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("client port: %w", err)
 	}
-	if e.cert != nil {
+	if e.tls != nil {
 		watching := make(chan struct{})
 		ctx, cancel := context.WithCancel(ctx)
 		defer func() { cancel(); <-watching }()
 		go func() {
 			defer close(watching)
-			_ = e.cert.watch(ctx, e.cfg.ReloadEvery) // ends with ctx, and only then
+			_ = e.tls.Watch(ctx, e.cfg.ReloadEvery) // ends with ctx, and only then
 		}()
 	}
 	failed := make(chan error, len(inner))
 	for _, l := range inner {
-		ln := transport.Listen(l)
-		if e.cert != nil {
-			ln = tls.NewListener(ln, e.cert.config("http/1.1")) // a WebSocket needs nothing newer
-		}
+		ln := e.over(l)
 		go func() { failed <- e.server.Serve(ln) }()
-		e.log.Info("client port open", elog.String("addr", l.Addr().String()), elog.Any("tls", e.cert != nil))
+		e.log.Info("client port open", elog.String("addr", l.Addr().String()), elog.Any("tls", e.tls != nil))
 	}
 	select {
 	case err := <-failed:
@@ -100,6 +108,16 @@ func (e *edge) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// over puts the layers of the port on a listener: limits and PROXY headers, what
+// lets the transport write past TLS, and TLS.
+func (e *clientPort) over(l *net.TCPListener) net.Listener {
+	ln := net.Listener(e.port.Listen(l))
+	if e.tls != nil {
+		ln = tls.NewListener(transport.Listen(ln), e.tls.Config())
+	}
+	return ln
 }
 
 // quietLog drops net/http's lines about clients that leave in the middle of a

@@ -19,7 +19,10 @@ import (
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap/zapcore"
+
+	"sluice/pkg/edge"
 )
 
 func quiet() *elog.Component {
@@ -74,11 +77,11 @@ func serial(t *testing.T, address string) int64 {
 
 func TestACertificateIsReplacedWhileServing(t *testing.T) {
 	dir := t.TempDir()
-	cfg := DefaultEdgeConfig()
+	cfg := edge.DefaultConfig()
 	cfg.CertFile, cfg.KeyFile = writePair(t, dir, 1)
 	cfg.ReloadEvery = 10 * time.Millisecond
 	cfg.Listen = freeAddress(t)
-	e, err := newEdge(cfg, quiet())
+	e, err := newClientPort(cfg, newHealth(), edge.NewMetrics(prometheus.NewRegistry()), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,9 +105,9 @@ func TestACertificateIsReplacedWhileServing(t *testing.T) {
 }
 
 func TestTheClientPortAnswersBeforeTheGatewayIsThere(t *testing.T) {
-	cfg := DefaultEdgeConfig()
+	cfg := edge.DefaultConfig()
 	cfg.Listen = freeAddress(t)
-	e, err := newEdge(cfg, quiet())
+	e, err := newClientPort(cfg, newHealth(), edge.NewMetrics(prometheus.NewRegistry()), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/gotomicro/ego/core/elog"
 
 	"sluice/pkg/auth"
+	"sluice/pkg/edge"
 	"sluice/pkg/gateway"
 	"sluice/pkg/id"
 	"sluice/pkg/mesh"
@@ -30,7 +31,7 @@ type gatewayProgram struct {
 	wrap     func(http.Handler) http.Handler // serves more than the gateway on the client port; may be nil
 	verify   gateway.Verifier                // instead of the configured one; may be nil
 
-	edge     *edge
+	edge     *clientPort
 	verifier *auth.Verifier
 	index    *session.Index
 	gateway  *gateway.Gateway
@@ -46,7 +47,7 @@ type gatewayProgram struct {
 func newGatewayProgram(key string, cfg GatewayConfig, log *elog.Component) (*gatewayProgram, error) {
 	p := &gatewayProgram{backbone: newBackbone(gatewayService, key, log), cfg: cfg}
 	var err error
-	if p.edge, err = newEdge(cfg.Edge, log); err != nil {
+	if p.edge, err = newClientPort(cfg.Edge, p.health, edge.NewMetrics(p.reg), log); err != nil {
 		return nil, err
 	}
 	if p.verifier, err = auth.New(cfg.Auth, log, auth.NewMetrics(p.reg)); err != nil {

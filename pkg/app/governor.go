@@ -30,6 +30,8 @@ func newGovernor(key string, cfg GovernorConfig, h *health) *governor {
 		case r.URL.Path == "/health":
 			h.live(w, r)
 		case r.URL.Path == "/ready":
+			h.complete(w, r)
+		case r.URL.Path == "/accept-traffic":
 			h.accepting(w, r)
 		case closedPath(r.URL.Path):
 			http.NotFound(w, r)

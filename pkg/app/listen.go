@@ -10,26 +10,34 @@ import (
 // listen opens the TCP listeners of an address. Where the host is localhost
 // these are both loopbacks, as what browsers and Node.js make of that name
 // differs; a machine without IPv6 has one.
-func listen(ctx context.Context, address string) ([]net.Listener, error) {
-	var lc net.ListenConfig
+func listen(ctx context.Context, address string) ([]*net.TCPListener, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host != "localhost" {
-		l, err := lc.Listen(ctx, "tcp", address)
-		return []net.Listener{l}, err
+		l, err := listenTCP(ctx, "tcp", address)
+		return []*net.TCPListener{l}, err
 	}
-	four, err := lc.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", port))
+	four, err := listenTCP(ctx, "tcp4", net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
 		return nil, err
 	}
 	if port == "0" { // the same free port for both
 		_, port, _ = net.SplitHostPort(four.Addr().String()) // an address of net's own making
 	}
-	six, err := lc.Listen(ctx, "tcp6", net.JoinHostPort("::1", port))
+	six, err := listenTCP(ctx, "tcp6", net.JoinHostPort("::1", port))
 	switch {
 	case err == nil:
-		return []net.Listener{four, six}, nil
+		return []*net.TCPListener{four, six}, nil
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EAFNOSUPPORT):
-		return []net.Listener{four}, nil
+		return []*net.TCPListener{four}, nil
 	}
 	return nil, errors.Join(err, four.Close())
+}
+
+func listenTCP(ctx context.Context, network, address string) (*net.TCPListener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.TCPListener), nil // what these networks have
 }

@@ -37,6 +37,7 @@ var ladder = map[string]place{
 	"pkg/bench/stand": {step: 0},
 
 	// Each owns one outside system.
+	"pkg/edge":      {step: 1},
 	"pkg/transport": {step: 1, may: []string{"pkg/engineio", "pkg/reason"}},
 	"pkg/bus":       {step: 1, may: []string{"pkg/id"}},
 	"pkg/session":   {step: 1, may: []string{"pkg/id"}},
@@ -52,7 +53,7 @@ var ladder = map[string]place{
 
 	// What a connection means, and what a component may ask.
 	"pkg/gateway": {step: 2, may: []string{
-		"pkg/transport", "pkg/socketio", "pkg/auth", "pkg/bus", "pkg/session", "pkg/stream", "pkg/overload", "pkg/id", "pkg/reason",
+		"pkg/transport", "pkg/edge", "pkg/socketio", "pkg/auth", "pkg/bus", "pkg/session", "pkg/stream", "pkg/overload", "pkg/id", "pkg/reason",
 		"pkg/proto/mesh/v1", // it answers the mesh's calls and control requests as they are
 	}},
 	"pkg/api": {step: 2, may: []string{

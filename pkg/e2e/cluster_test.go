@@ -184,7 +184,11 @@ flush_timeout = "1s"
 [gateway]
 drain_window = "2s"
 
-[gateway.address] # all clients come from one
+[edge] # all clients come from one address
+conns_per_second = 0.0
+max_conns_per_address = 0
+
+[gateway.address]
 max_sessions = 0
 new_per_second = 0
 

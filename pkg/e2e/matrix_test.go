@@ -37,6 +37,10 @@ ping_timeout = "20s"
 drain_window = "500ms"
 namespaces = ["/", "/custom"]
 
+[edge]
+conns_per_second = 0.0
+max_conns_per_address = 0
+
 [gateway.address]
 max_sessions = 0
 new_per_second = 0.0

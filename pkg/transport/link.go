@@ -79,38 +79,49 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 		conn = w.carrier // plain: the wire is not needed
 		l.conn = conn
 	}
-	switch c := conn.(type) {
-	case *net.TCPConn:
-		l.shrinkBuffer(c)
-		if l.own = s.srv.detach(c); l.own != nil {
-			l.conn, l.kind, l.fd = l.own, overTCP, l.own.fd
-			l.tcp = polledFeed(l.own)
-		} else if fd := descriptorOf(c); fd != noDescriptor {
-			var err error
-			l.kind, l.fd = overTCP, fd
-			if l.tcp, err = newFeed(c, fd); err != nil {
-				return nil, err
+	if c, ok := conn.(*tls.Conn); ok {
+		if w, ok := c.NetConn().(*wire); ok {
+			l.shrinkBuffer(w.carrier)
+			if w.takeOver(l.flushSoon, s.srv) {
+				l.kind, l.wire, l.own = overTLS, w, w.in.own
 			}
 		}
-	case *tls.Conn:
-		w, ok := c.NetConn().(*wire)
-		if !ok {
-			break
-		}
-		if tcp, ok := w.carrier.(*net.TCPConn); ok {
-			l.shrinkBuffer(tcp)
-		}
-		if w.takeOver(l.flushSoon, s.srv) {
-			l.kind, l.wire, l.own = overTLS, w, w.in.own
+		return l, nil
+	}
+	l.shrinkBuffer(conn)
+	if tcp, closed := detached(conn); tcp != nil {
+		if err := l.goOverTCP(tcp, closed); err != nil {
+			return nil, err
 		}
 	}
 	return l, nil
 }
 
+// goOverTCP reads and writes a connection on its descriptor, where that can be
+// had, and in the server's reactor if there is one.
+func (l *link) goOverTCP(tcp *net.TCPConn, closed func()) (err error) {
+	if l.own = l.srv.detach(tcp, closed); l.own != nil {
+		l.conn, l.kind, l.fd = l.own, overTCP, l.own.fd
+		l.tcp = polledFeed(l.own)
+		return nil
+	}
+	l.conn = keep(tcp, closed)
+	fd := descriptorOf(tcp)
+	if fd == noDescriptor {
+		return nil
+	}
+	l.kind, l.fd = overTCP, fd
+	if l.tcp, err = newFeed(tcp, fd); err != nil {
+		l.conn.Close() // it is not the caller's any more
+	}
+	return err
+}
+
 // shrinkBuffer bounds what the kernel keeps for a client that stalls.
-func (l *link) shrinkBuffer(c *net.TCPConn) {
-	if n := l.srv.cfg.SendBuffer; n > 0 {
-		c.SetWriteBuffer(n)
+func (l *link) shrinkBuffer(c net.Conn) {
+	tcp, ok := c.(interface{ SetWriteBuffer(n int) error })
+	if n := l.srv.cfg.SendBuffer; ok && n > 0 {
+		tcp.SetWriteBuffer(n)
 	}
 }
 

@@ -1,6 +1,9 @@
 package transport
 
-import "net"
+import (
+	"errors"
+	"net"
+)
 
 // Listen wraps a listener so that sessions over TLS can be written to without
 // blocking: put it below TLS (give it to http.Server.ServeTLS, or to
@@ -16,9 +19,53 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return conn, nil
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		return &wire{carrier: c}, nil
+	case newcomer:
+		return &wire{carrier: c}, nil
 	}
-	return &wire{carrier: tcp}, nil
+	return conn, nil
+}
+
+// newcomer is a TCP connection with more around it that is needed while it is
+// new. Detach gives away what remains: the connection itself, and what to call
+// when it has been closed; nil for nothing. The newcomer is not used any more.
+type newcomer interface {
+	carrier
+	Detach() (tcp *net.TCPConn, closed func())
+}
+
+// detached is the TCP connection of conn, nil when that is something else.
+func detached(conn net.Conn) (tcp *net.TCPConn, closed func()) {
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		return c, nil
+	case newcomer:
+		return c.Detach()
+	}
+	return nil, nil
+}
+
+// counted is a TCP connection whose end somebody waits for.
+type counted struct {
+	*net.TCPConn
+	closed func()
+}
+
+// keep is what remains of a newcomer without a reactor.
+func keep(tcp *net.TCPConn, closed func()) carrier {
+	if closed == nil {
+		return tcp
+	}
+	return &counted{tcp, closed}
+}
+
+// Close implements net.Conn.
+func (c *counted) Close() error {
+	err := c.TCPConn.Close()
+	if !errors.Is(err, net.ErrClosed) {
+		c.closed() // once: who comes later finds it closed
+	}
+	return err
 }

@@ -19,6 +19,7 @@ type polled struct {
 	loop *loop
 	link *link
 	fd   int
+	left func() // told that it was closed; nil when nobody wants to know
 
 	mu      sync.Mutex // guards what follows
 	users   int32      // the owner until Close, and who is in a system call
@@ -290,6 +291,9 @@ func (x *polled) Close() error {
 	x.mu.Unlock()
 	x.loop.forget(x)
 	x.unuse()
+	if x.left != nil {
+		x.left()
+	}
 	if lend {
 		x.loop.lend(x)
 	}

@@ -214,7 +214,7 @@ func epollNow(ep int, batch []syscall.EpollEvent) int {
 // detach takes the descriptor of a connection away from Go's poller and closes
 // the rest of it. On an error the connection is as it was. It is not read before
 // polled.start.
-func (r *reactor) detach(c *net.TCPConn) (*polled, error) {
+func (r *reactor) detach(c *net.TCPConn, closed func()) (*polled, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func (r *reactor) detach(c *net.TCPConn) (*polled, error) {
 	if errno != 0 {
 		return nil, os.NewSyscallError("fcntl", errno)
 	}
-	x := &polled{fd: own, users: 1, reading: true}
+	x := &polled{fd: own, left: closed, users: 1, reading: true}
 	if err = r.watch(x); err != nil {
 		syscall.Close(own)
 		return nil, err

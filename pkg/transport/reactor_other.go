@@ -16,7 +16,7 @@ func newReactor() (*reactor, error) { return nil, errors.ErrUnsupported }
 func (*reactor) run()   {}
 func (*reactor) close() {}
 
-func (*reactor) detach(*net.TCPConn) (*polled, error) { return nil, errors.ErrUnsupported }
+func (*reactor) detach(*net.TCPConn, func()) (*polled, error) { return nil, errors.ErrUnsupported }
 
 // polled does not exist here.
 type polled struct {

@@ -29,15 +29,16 @@ var errPend = errors.New("transport: records pile up")
 // takeOver switches to writing without waiting, and to the server's reactor if
 // there is one. It is false where that does not work.
 func (w *wire) takeOver(poke func(), v *Server) bool {
-	tcp, ok := w.carrier.(*net.TCPConn)
-	if !ok {
+	tcp, closed := detached(w.carrier)
+	if tcp == nil {
 		return false
 	}
-	if own := v.detach(tcp); own != nil {
+	if own := v.detach(tcp, closed); own != nil {
 		in := polledFeed(own)
 		w.switchTo(own, &in, poke)
 		return true
 	}
+	w.carrier = keep(tcp, closed)
 	fd := descriptorOf(tcp)
 	if fd == noDescriptor {
 		return false
@@ -46,9 +47,12 @@ func (w *wire) takeOver(poke func(), v *Server) bool {
 	if err != nil {
 		return false
 	}
-	w.switchTo(tcp, &in, poke)
+	w.switchTo(w.carrier, &in, poke)
 	return true
 }
+
+// NetConn is the connection below.
+func (w *wire) NetConn() net.Conn { return w.carrier }
 
 func (w *wire) switchTo(c carrier, in *feed, poke func()) {
 	w.mu.Lock()

@@ -1,0 +1,154 @@
+package edge
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Conn is a client's connection while it is new: its PROXY header has to be read
+// and the slot of its TLS handshake given back. It is counted until it is closed.
+type Conn struct {
+	*net.TCPConn
+	l      *Listener
+	behind bool                  // a PROXY header comes first
+	place  atomic.Pointer[Place] // nil once it is closed, or detached
+	once   sync.Once             // for reading the header
+	remote net.Addr              // set by once
+	inside atomic.Bool           // has a slot
+}
+
+// Detach gives the connection away without what it needed while it was new. The
+// new owner calls closed when it has closed it. Nothing else is called on the
+// Conn from then on.
+func (c *Conn) Detach() (tcp *net.TCPConn, closed func()) {
+	p := c.place.Swap(nil)
+	if p == nil {
+		return c.TCPConn, nil // it is closed already
+	}
+	return c.TCPConn, p.leave
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	c.leave()
+	if p := c.place.Swap(nil); p != nil {
+		p.Leave()
+	}
+	return c.TCPConn.Close()
+}
+
+// abort closes the connection without a word, which leaves nothing of it in the
+// kernel either.
+func (c *Conn) abort() {
+	_ = c.SetLinger(0) // it is closed all the same
+	_ = c.Close()      // it was not wanted
+}
+
+// RemoteAddr implements net.Conn: the client's address, as the PROXY header of a
+// proxy has it. The first call waits for that header. net/http begins with it,
+// in the goroutine of the connection, before TLS.
+func (c *Conn) RemoteAddr() net.Addr {
+	if !c.behind {
+		return c.TCPConn.RemoteAddr()
+	}
+	c.once.Do(c.readHeader)
+	return c.remote
+}
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.behind {
+		c.once.Do(c.readHeader)
+	}
+	return c.TCPConn.Read(p)
+}
+
+// Write implements net.Conn. What a handshake computes has been computed when
+// something of it is written, so it gives its slot back.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.leave()
+	return c.TCPConn.Write(p)
+}
+
+// enter takes a slot for the handshake, unless it has one.
+func (c *Conn) enter() error {
+	if c.inside.Load() {
+		return nil
+	}
+	if err := c.l.slots.enter(); err != nil {
+		c.l.m.refused.WithLabelValues(string(HandshakeBusy)).Inc()
+		return err
+	}
+	c.inside.Store(true)
+	return nil
+}
+
+func (c *Conn) leave() {
+	if c.inside.Swap(false) {
+		c.l.slots.leave()
+	}
+}
+
+// readHeader learns who the client is, and has it counted as such instead of as
+// the proxy. Where something is wrong the connection is closed, which is what
+// the next reader finds.
+func (c *Conn) readHeader() {
+	c.remote = c.TCPConn.RemoteAddr()
+	h, err := c.header()
+	if err != nil {
+		c.l.m.refused.WithLabelValues(string(headerVerdict(err))).Inc()
+		c.abort()
+		return
+	}
+	if !h.Source.IsValid() {
+		return // the proxy speaks for itself
+	}
+	c.remote = net.TCPAddrFromAddrPort(h.Source)
+	if c.l.exempt(h.Source.Addr()) {
+		return
+	}
+	if v := c.l.table.move(&c.place, h.Source.Addr()); v != Welcome {
+		c.l.m.refused.WithLabelValues(string(v)).Inc()
+		c.abort()
+	}
+}
+
+// header reads exactly the header's bytes: what follows is the client's, and the
+// connection needs no buffer for it.
+func (c *Conn) header() (Header, error) {
+	deadline := time.Now().Add(c.l.cfg.HeaderTimeout)
+	if err := c.SetReadDeadline(deadline); err != nil {
+		return Header{}, err
+	}
+	buf := make([]byte, 0, 64)
+	for {
+		h, need, err := ParseHeader(buf, c.l.cfg.ProxyHeaderBytes)
+		if need == 0 || err != nil {
+			if err == nil {
+				err = c.SetReadDeadline(time.Time{})
+			}
+			return h, err
+		}
+		have := len(buf)
+		buf = append(buf, make([]byte, need)...)
+		if err := readFull(c.TCPConn, buf[have:]); err != nil {
+			return Header{}, err
+		}
+	}
+}
+
+// connOf finds the Conn below what others have put around it.
+func connOf(c net.Conn) *Conn {
+	for {
+		switch at := c.(type) {
+		case *Conn:
+			return at
+		case interface{ NetConn() net.Conn }:
+			c = at.NetConn()
+		default:
+			return nil
+		}
+	}
+}
