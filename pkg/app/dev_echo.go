@@ -41,8 +41,8 @@ func (f *echoFlags) register(fs *flag.FlagSet) {
 	fs.DurationVar(&f.connectTimeout, "connect-timeout", 0, "`time` that a client has to connect to a namespace")
 	fs.DurationVar(&f.upgradeTimeout, "upgrade-timeout", 0, "`time` for the change from polling to WebSocket")
 	fs.IntVar(&f.maxPayload, "max-payload", 0, "largest message in `bytes`")
-	fs.BoolVar(&f.noRecovery, "no-recovery", false, "do not offer connection state recovery to clients")
-	fs.BoolVar(&f.noDynamicHeartbeat, "no-dynamic-heartbeat", false, "ping every client every ping-interval")
+	fs.BoolVar(&f.noRecovery, "no-recovery", false, "offer no connection state recovery: accepted for suites that ask for it, and all there is so far, with the flag or without")
+	fs.BoolVar(&f.noDynamicHeartbeat, "no-dynamic-heartbeat", false, "ping every client every ping-interval, from the start")
 }
 
 // apply puts the flags over the configuration, and reports what is wrong then.

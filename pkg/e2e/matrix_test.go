@@ -32,6 +32,9 @@ const (
 [transport]
 ping_interval = "2s"
 ping_timeout = "20s"
+heartbeat_grow_after = 2
+heartbeat_start = "500ms"
+heartbeat_step = "500ms"
 
 [gateway]
 drain_window = "500ms"

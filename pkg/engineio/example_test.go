@@ -40,7 +40,7 @@ func ExampleParseQuery() {
 func ExampleHeartbeat() {
 	policy := engineio.Policy{Interval: 25_000, Timeout: 20_000}
 	var h engineio.Heartbeat
-	next := h.Begin(&policy, engineio.V4, 0)
+	next := h.Begin(&policy, engineio.V4, false, 0)
 	for range 3 {
 		now := next
 		var beat engineio.Beat

@@ -14,6 +14,13 @@ type Handshake struct {
 	MaxPayload   int // bytes
 }
 
+// AppendInterval appends the data of a noop that tells a client its new ping
+// interval. Clients that did not ask for it do not look at a noop's data.
+func AppendInterval(dst []byte, ms int64) []byte {
+	dst = append(dst, `{"pingInterval":`...)
+	return append(strconv.AppendInt(dst, ms, 10), '}')
+}
+
 // Append appends the data of the open packet.
 func (h *Handshake) Append(dst []byte) []byte {
 	dst = append(dst, `{"sid":"`...)

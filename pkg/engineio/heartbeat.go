@@ -7,6 +7,10 @@ package engineio
 // begins at Start, grows by Step after each GrowAfter good beats up to Interval,
 // and falls to Retry when nothing was heard for Missed after a ping; that ping
 // is then repeated every Retry. Giving up is the same.
+//
+// Generation 3, where the client pings, has the interval that it was told at the
+// start. Only a client that asked for it is told another one; then it grows and
+// falls in the same way, and giving up comes Timeout after the interval.
 type Policy struct {
 	Interval int64 // told to clients: they expect a ping within Interval + Timeout
 	Timeout  int64
@@ -25,7 +29,9 @@ type Policy struct {
 // Heartbeat is one session's heartbeat. It is told the time and when something
 // was last heard; any packet counts. It does not have to be told of each packet.
 //
-// Invariant: sent <= last; they differ while a missed ping is being repeated.
+// Invariant: sent <= last; they differ while a missed ping is being repeated. In
+// generation 3 last is when the client was last known to be heard, or to have
+// missed a beat, and sent then the end of its time.
 type Heartbeat struct {
 	sent     int64  // when the oldest unanswered ping left, less the slack
 	last     int64  // when the last ping left, in the same way, or the session was opened
@@ -33,6 +39,7 @@ type Heartbeat struct {
 	good     uint8  // beats since the interval changed
 	awaiting bool   // a ping has left and nothing is known to have followed
 	missed   bool   // and it is being repeated
+	asks     bool   // the client is to be told when the interval changes
 }
 
 // Beat is what to do now.
@@ -44,22 +51,30 @@ const (
 	Dead                 // nothing was heard for too long: close the session
 )
 
-// Begin starts the heartbeat of a session opened now. next is when to call Tick.
-func (h *Heartbeat) Begin(p *Policy, v Version, now int64) (next int64) {
-	*h = Heartbeat{last: now, interval: uint32(p.Interval)}
-	if v == V3 {
-		return now + p.Interval + p.Timeout
-	}
-	if p.GrowAfter > 0 {
+// Begin starts the heartbeat of a session opened now. asks tells that its client
+// wants to know when the interval changes. next is when to call Tick.
+func (h *Heartbeat) Begin(p *Policy, v Version, asks bool, now int64) (next int64) {
+	*h = Heartbeat{last: now, interval: uint32(p.Interval), asks: asks && p.GrowAfter > 0}
+	if p.GrowAfter > 0 && (v != V3 || h.asks) {
 		h.interval = uint32(p.Start)
 	}
-	return now + int64(h.interval)
+	switch {
+	case v != V3:
+		return now + int64(h.interval)
+	case h.asks:
+		return h.nextHeard(p)
+	default:
+		return now + p.Interval + p.Timeout
+	}
 }
 
 // Tick says what to do at now, and when to call it again. Calls that come early
 // do no harm. seen is when something was last heard.
 func (h *Heartbeat) Tick(p *Policy, v Version, now, seen int64) (b Beat, next int64) {
 	if v == V3 {
+		if h.asks {
+			return h.listen(p, now, seen)
+		}
 		return patience(p, now, seen)
 	}
 	if h.awaiting && seen >= h.sent {
@@ -83,8 +98,12 @@ func (h *Heartbeat) Tick(p *Policy, v Version, now, seen int64) (b Beat, next in
 // late, has not said so yet.
 func (h *Heartbeat) Overdue(p *Policy, v Version, now, seen int64) bool {
 	switch {
-	case v == V3:
+	case v == V3 && !h.asks:
 		return now >= seen+p.Interval+p.Timeout
+	case v == V3 && h.missed && seen <= h.last:
+		return now >= h.sent
+	case v == V3:
+		return now >= max(seen, h.last)+int64(h.interval)+p.Timeout
 	case h.awaiting && seen < h.sent:
 		return now >= h.sent+p.Timeout
 	default:
@@ -95,7 +114,39 @@ func (h *Heartbeat) Overdue(p *Policy, v Version, now, seen int64) bool {
 // Interval is the time between pings now, in milliseconds.
 func (h *Heartbeat) Interval() int64 { return int64(h.interval) }
 
-// patience is the whole heartbeat of generation 3, where the client pings.
+// Asks tells that the client is to be told when Interval changes.
+func (h *Heartbeat) Asks() bool { return h.asks }
+
+// listen is the heartbeat of a client of generation 3 that pings at the interval
+// it is told.
+func (h *Heartbeat) listen(p *Policy, now, seen int64) (Beat, int64) {
+	switch due := h.nextHeard(p); {
+	case now < due:
+		return Quiet, due
+	case seen > h.last:
+		h.last = seen
+		h.answered(p)
+	case !h.missed:
+		h.sent = h.last + int64(h.interval) + p.Timeout
+		h.missed, h.good, h.interval, h.last = true, 0, uint32(p.Retry), now
+	case now >= h.sent:
+		return Dead, now
+	default:
+		return Quiet, h.sent
+	}
+	return Quiet, h.nextHeard(p)
+}
+
+// nextHeard is when a client of generation 3 should have been heard.
+func (h *Heartbeat) nextHeard(p *Policy) int64 {
+	due := h.last + int64(h.interval) + p.Missed
+	if h.missed {
+		return min(due, h.sent)
+	}
+	return due
+}
+
+// patience is the heartbeat of the others of generation 3.
 func patience(p *Policy, now, seen int64) (Beat, int64) {
 	end := seen + p.Interval + p.Timeout
 	if now >= end {

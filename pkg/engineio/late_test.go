@@ -6,7 +6,7 @@ import "testing"
 func TestLatenessDoesNotAddUp(t *testing.T) {
 	p := &Policy{Interval: 300, Timeout: 200, Slack: 50}
 	var h Heartbeat
-	h.Begin(p, V4, 0)
+	h.Begin(p, V4, false, 0)
 	for i := int64(1); i <= 3; i++ {
 		if b, _ := h.Tick(p, V4, i*300+40, i*300-100); b != SendPing {
 			t.Fatalf("no ping at %d", i*300+40)
@@ -20,7 +20,7 @@ func TestLatenessDoesNotAddUp(t *testing.T) {
 		t.Error("not dead at 1400")
 	}
 	// Beyond the slack the client gets its time from when the ping left.
-	h.Begin(p, V4, 0)
+	h.Begin(p, V4, false, 0)
 	if _, next := h.Tick(p, V4, 1000, 0); next != 950+200 {
 		t.Errorf("a ping that left at 1000 may be answered until %d", next)
 	}
@@ -35,9 +35,9 @@ func TestOverdueDoesNotWaitForTheTick(t *testing.T) {
 		}
 	}
 	var h Heartbeat
-	h.Begin(p, V3, 0)
+	h.Begin(p, V3, false, 0)
 	check("generation 3", h, V3, 70, 569)
-	h.Begin(p, V4, 0)
+	h.Begin(p, V4, false, 0)
 	check("before the first tick", h, V4, 0, 499)
 	h.Tick(p, V4, 330, 0)
 	check("pinged", h, V4, 0, 499)

@@ -31,6 +31,7 @@ type Query struct {
 	JSONP   bool    // the answer goes into a script
 	J       string  // number of that script's callback, as sent
 	B64     bool    // the client cannot take binary
+	Dynamic bool    // heartbeat=dynamic: the client wants to be told of its interval
 }
 
 // repeated stands for a parameter that was given twice with different values:
@@ -41,7 +42,7 @@ const repeated = ","
 // not understood is left out, and the checks refuse it. It allocates only for
 // values that are percent-encoded.
 func ParseQuery(raw string) Query {
-	var transport, eio, sid, b64, j string
+	var transport, eio, sid, b64, j, heartbeat string
 	var q Query
 	for raw != "" {
 		var field string
@@ -59,6 +60,8 @@ func ParseQuery(raw string) Query {
 			to = &b64
 		case "j":
 			to, q.JSONP = &j, true
+		case "heartbeat":
+			to = &heartbeat
 		default:
 			continue
 		}
@@ -80,7 +83,7 @@ func ParseQuery(raw string) Query {
 	case "4":
 		q.Version = V4
 	}
-	q.SID, q.J, q.B64 = sid, j, b64 != ""
+	q.SID, q.J, q.B64, q.Dynamic = sid, j, b64 != "", heartbeat == "dynamic"
 	return q
 }
 

@@ -33,16 +33,21 @@ type Config struct {
 	// PingTimeout is how long an answer may take before the session is closed.
 	// Default 20s. Longer survives worse networks.
 	PingTimeout time.Duration `toml:"ping_timeout"`
-	// HeartbeatGrowAfter turns on intervals of each session's own: after this
-	// many good beats the interval grows, up to PingInterval. Default 0: always
-	// PingInterval. At most 255. Turn it on where proxies differ in patience.
+	// HeartbeatGrowAfter makes the intervals each session's own: after this many
+	// good beats the interval grows, up to PingInterval, which is what clients are
+	// told. Default 3, at most 255. 0: always PingInterval. The connections that
+	// proxies or networks drop early show in the first minutes, and are found
+	// then; it costs 9 pings in the first 135s instead of 5, and none later:
+	// 100,000 idle sockets are sent 10,000 pings a second for 30s, and 4,000 once
+	// they have been up for 135s, as with a fixed interval of 25s.
 	HeartbeatGrowAfter int `toml:"heartbeat_grow_after"`
-	// HeartbeatStart is the first interval then. Default 10s.
+	// HeartbeatStart is the first interval then. Default 10s. With a PingInterval
+	// that is not above it, all intervals are PingInterval.
 	HeartbeatStart time.Duration `toml:"heartbeat_start"`
 	// HeartbeatStep is how much an interval grows at a time. Default 5s.
 	HeartbeatStep time.Duration `toml:"heartbeat_step"`
-	// HeartbeatMissed is after what silence a beat counts as missed. Default 5s.
-	// Keep it well above round-trip times, and below PingTimeout.
+	// HeartbeatMissed is after what silence a beat counts as missed. Default 5s,
+	// at most half of PingTimeout. Keep it well above round-trip times.
 	HeartbeatMissed time.Duration `toml:"heartbeat_missed"`
 	// HeartbeatRetry is the interval after a missed beat. Default 1s.
 	HeartbeatRetry time.Duration `toml:"heartbeat_retry"`
@@ -134,33 +139,34 @@ const (
 // DefaultConfig is what an empty section means.
 func DefaultConfig() Config {
 	return Config{
-		Path:            "/socket.io/",
-		Transports:      []string{"polling", "websocket"},
-		AllowUpgrades:   true,
-		AllowEIO3:       true,
-		MaxURL:          2048,
-		PingInterval:    25 * time.Second,
-		PingTimeout:     20 * time.Second,
-		HeartbeatStart:  10 * time.Second,
-		HeartbeatStep:   5 * time.Second,
-		HeartbeatMissed: 5 * time.Second,
-		HeartbeatRetry:  time.Second,
-		Reader:          readerAuto,
-		UpgradeTimeout:  10 * time.Second,
-		PostTimeout:     10 * time.Second,
-		WriteTimeout:    30 * time.Second,
-		CloseTimeout:    5 * time.Second,
-		FlushTimeout:    10 * time.Second,
-		MaxPayload:      1_000_000,
-		MaxPackets:      64,
-		MaxFragments:    64,
-		MaxControls:     5,
-		BacklogBytes:    262_144,
-		SendBuffer:      65_536,
-		CompressPolls:   1024,
-		DeflateAbove:    1024,
-		DeflateUnproven: 16_384,
-		Cookie:          CookieConfig{Path: "/", HTTPOnly: true, SameSite: "lax"},
+		Path:               "/socket.io/",
+		Transports:         []string{"polling", "websocket"},
+		AllowUpgrades:      true,
+		AllowEIO3:          true,
+		MaxURL:             2048,
+		PingInterval:       25 * time.Second,
+		PingTimeout:        20 * time.Second,
+		HeartbeatGrowAfter: 3,
+		HeartbeatStart:     10 * time.Second,
+		HeartbeatStep:      5 * time.Second,
+		HeartbeatMissed:    5 * time.Second,
+		HeartbeatRetry:     time.Second,
+		Reader:             readerAuto,
+		UpgradeTimeout:     10 * time.Second,
+		PostTimeout:        10 * time.Second,
+		WriteTimeout:       30 * time.Second,
+		CloseTimeout:       5 * time.Second,
+		FlushTimeout:       10 * time.Second,
+		MaxPayload:         1_000_000,
+		MaxPackets:         64,
+		MaxFragments:       64,
+		MaxControls:        5,
+		BacklogBytes:       262_144,
+		SendBuffer:         65_536,
+		CompressPolls:      1024,
+		DeflateAbove:       1024,
+		DeflateUnproven:    16_384,
+		Cookie:             CookieConfig{Path: "/", HTTPOnly: true, SameSite: "lax"},
 	}
 }
 
@@ -213,14 +219,6 @@ func (c *Config) checkTimes() (errs []error) {
 	}
 	if c.HeartbeatGrowAfter < 0 || c.HeartbeatGrowAfter > 255 {
 		errs = append(errs, fmt.Errorf("heartbeat_grow_after: must be from 0 to 255, is %d", c.HeartbeatGrowAfter))
-	}
-	if c.HeartbeatGrowAfter > 0 {
-		if c.HeartbeatStart > c.PingInterval {
-			errs = append(errs, errors.New("heartbeat_start: must not be above ping_interval"))
-		}
-		if c.HeartbeatMissed >= c.PingTimeout {
-			errs = append(errs, errors.New("heartbeat_missed: must be below ping_timeout"))
-		}
 	}
 	if c.CORSMaxAge < 0 {
 		errs = append(errs, errors.New("cors_max_age: must not be negative"))

@@ -20,14 +20,14 @@ func TestValidateReportsEverything(t *testing.T) {
 	cfg.PingInterval = 0
 	cfg.MaxPayload = -1
 	cfg.Origins = []string{"https://a.example/", "a.example"}
-	cfg.HeartbeatGrowAfter = 3
-	cfg.HeartbeatMissed = time.Minute
+	cfg.HeartbeatGrowAfter = 300
+	cfg.HeartbeatMissed = 48 * time.Hour
 	cfg.CORSMaxAge = -1
 	err := cfg.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, key := range []string{"path: ", "transports: ", "ping_interval: ", "max_payload: ", "origins: ", "heartbeat_missed: ", "heartbeat_start: ", "cors_max_age: "} {
+	for _, key := range []string{"path: ", "transports: ", "ping_interval: ", "max_payload: ", "origins: ", "heartbeat_missed: ", "heartbeat_grow_after: ", "cors_max_age: "} {
 		if !strings.Contains("\n"+err.Error(), "\n"+key) {
 			t.Errorf("nothing about %q in:\n%v", key, err)
 		}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/gotomicro/ego/core/elog"
 
@@ -65,7 +66,7 @@ func (v *Server) admit(r *http.Request, q *engineio.Query, allowed bool) (*Sessi
 	if q.Carrier == engineio.WebSocket {
 		readers = 1
 	}
-	if !v.insert(s, readers, s.beat.Begin(&v.policy, s.version, v.now())) {
+	if !v.insert(s, readers, s.beat.Begin(&v.policy, s.version, q.Dynamic, v.now())) {
 		return nil, Refuse(reason.Draining)
 	}
 	rcv := v.hooks.Open(s, r)
@@ -126,10 +127,14 @@ func (v *Server) abandon(s *Session) {
 
 // openPacket is the first packet of the session.
 func (s *Session) openPacket(upgrade bool) *Frame {
+	interval := s.srv.cfg.PingInterval
+	if s.beat.Asks() { // nobody else has it yet
+		interval = time.Duration(s.srv.policy.Start) * time.Millisecond
+	}
 	h := engineio.Handshake{
 		SID:          s.SID(),
 		Upgrade:      upgrade,
-		PingInterval: s.srv.cfg.PingInterval,
+		PingInterval: interval,
 		PingTimeout:  s.srv.cfg.PingTimeout,
 		MaxPayload:   s.srv.cfg.MaxPayload,
 	}

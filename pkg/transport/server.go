@@ -138,15 +138,19 @@ func (v *Server) detach(c *net.TCPConn, closed func()) *polled {
 }
 
 func policyOf(cfg *Config) engineio.Policy {
+	grow := cfg.HeartbeatGrowAfter
+	if cfg.PingInterval <= cfg.HeartbeatStart {
+		grow = 0 // there is nothing to grow to
+	}
 	return engineio.Policy{
 		Interval:  cfg.PingInterval.Milliseconds(),
 		Timeout:   cfg.PingTimeout.Milliseconds(),
 		Start:     cfg.HeartbeatStart.Milliseconds(),
 		Step:      cfg.HeartbeatStep.Milliseconds(),
 		Retry:     cfg.HeartbeatRetry.Milliseconds(),
-		Missed:    cfg.HeartbeatMissed.Milliseconds(),
+		Missed:    min(cfg.HeartbeatMissed, cfg.PingTimeout/2).Milliseconds(),
 		Slack:     min(4*wheelTick, cfg.PingTimeout.Milliseconds()/2), // the wheel's own, and a busy machine's
-		GrowAfter: uint8(cfg.HeartbeatGrowAfter),
+		GrowAfter: uint8(grow),
 	}
 }
 

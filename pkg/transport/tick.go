@@ -31,7 +31,9 @@ func (s *Session) tick(now int64) {
 		return
 	}
 	late, next := s.tickTrialLocked(now)
+	was := s.beat.Interval()
 	beat, due := s.beat.Tick(&s.srv.policy, s.version, now, s.seen.Load())
+	interval, tells := s.beat.Interval(), s.beat.Asks()
 	next = min(next, due)
 	if s.fading {
 		next = min(next, s.until)
@@ -40,6 +42,9 @@ func (s *Session) tick(now int64) {
 
 	if late != nil {
 		late.shut(emptyClose)
+	}
+	if tells && interval != was && beat != engineio.Dead {
+		s.control(newControl(engineio.Noop, engineio.AppendInterval(nil, interval)))
 	}
 	switch beat {
 	case engineio.SendPing:

@@ -78,6 +78,9 @@ func (p *peer) readLong() (string, error) {
 	return string(data), err
 }
 
+// fixed is a heartbeat that never changes.
+var fixed = config(func(c *Config) { c.HeartbeatGrowAfter = 0 })
+
 func TestHeartbeatOverWebSocket(t *testing.T) {
 	inTime(t, func(t *testing.T, w *world) {
 		p, c := w.websocket(4)
@@ -105,7 +108,7 @@ func TestHeartbeatOverWebSocket(t *testing.T) {
 		}
 		took(t, start, 120*time.Second)
 		c.wantsClosed(ReasonPingTimeout)
-	})
+	}, fixed)
 }
 
 func TestHeartbeatOverPolling(t *testing.T) {
@@ -123,7 +126,7 @@ func TestHeartbeatOverPolling(t *testing.T) {
 		took(t, start, 70*time.Second)
 		r.wants(t, 200, "1")
 		c.wantsClosed(ReasonPingTimeout)
-	})
+	}, fixed)
 }
 
 func (w *world) longGet(q string) <-chan reply {
@@ -182,6 +185,94 @@ func TestGrowingHeartbeat(t *testing.T) {
 		took(t, start, 172*time.Second)
 		c.isOpen()
 	}, config(func(c *Config) { c.HeartbeatGrowAfter = 2 }))
+}
+
+// A client that asked for it is told its interval; in generation 3 it pings by it.
+func TestClientsThatAskAreToldTheirInterval(t *testing.T) {
+	dynamic := config(func(c *Config) { c.HeartbeatGrowAfter = 2 })
+	inTime(t, func(t *testing.T, w *world) {
+		p := w.dial("?EIO=4&transport=websocket&heartbeat=dynamic")
+		if open := p.read(); !strings.Contains(open, `"pingInterval":10000,`) {
+			t.Errorf("open packet %s", open)
+		}
+		start := time.Now()
+		for _, step := range []struct {
+			at   int
+			text string
+		}{{10, "2"}, {20, "2"}, {30, `6{"pingInterval":15000}`}, {35, "2"}, {50, "2"}, {65, `6{"pingInterval":20000}`}, {70, "2"}} {
+			got, err := p.readLong()
+			if err != nil || got != step.text {
+				t.Fatalf("at %d: %q %v", step.at, got, err)
+			}
+			if got == "2" {
+				took(t, start, time.Duration(step.at)*time.Second)
+				p.say("3")
+			}
+		}
+		w.next().isOpen()
+	}, dynamic)
+	inTime(t, func(t *testing.T, w *world) {
+		p := w.dial("?EIO=3&transport=websocket&heartbeat=dynamic")
+		if open := p.read(); !strings.Contains(open, `"pingInterval":10000,`) {
+			t.Errorf("open packet %s", open)
+		}
+		c := w.next()
+		for _, interval := range []int{10, 10, 15, 15, 20, 20, 25} {
+			time.Sleep(time.Duration(interval) * time.Second)
+			p.say("2")
+			for {
+				got, err := p.readLong()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got == "3" {
+					break
+				}
+				if !strings.HasPrefix(got, `6{"pingInterval":`) {
+					t.Fatalf("%q", got)
+				}
+			}
+		}
+		start := time.Now()
+		if got, _ := p.readLong(); got != `6{"pingInterval":1000}` { // a beat was missed
+			t.Errorf("%q", got)
+		}
+		took(t, start, 30*time.Second)
+		p.readLong()
+		took(t, start, 45*time.Second)
+		c.wantsClosed(ReasonPingTimeout)
+	}, dynamic)
+}
+
+// Stock clients of generation 3 go by what the open packet said.
+func TestClientsThatDoNotAskAreNotTold(t *testing.T) {
+	inTime(t, func(t *testing.T, w *world) {
+		p := w.dial("?EIO=3&transport=websocket")
+		if open := p.read(); !strings.Contains(open, `"pingInterval":25000,`) {
+			t.Errorf("open packet %s", open)
+		}
+		c := w.next()
+		for range 5 {
+			time.Sleep(25 * time.Second)
+			p.say("2")
+			p.wants("3")
+		}
+		start := time.Now()
+		p.readLong()
+		took(t, start, 45*time.Second)
+		c.wantsClosed(ReasonPingTimeout)
+	})
+}
+
+func TestShortIntervalsDoNotGrow(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.PingInterval, cfg.PingTimeout = 300*time.Millisecond, 200*time.Millisecond
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if p := policyOf(&cfg); p.GrowAfter != 0 || p.Missed != 100 {
+		t.Errorf("%+v", p)
+	}
 }
 
 func TestUpgradeTimeout(t *testing.T) {
