@@ -31,12 +31,12 @@ func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver
 	c.query = queryCredentials(r)
 	c.origin = traceparentOf(r)
 	if s.Protocol() == 3 {
-		c.form = formRev4
+		c.form = oldForm(r)
 	}
 	c.addr = hostOf(s.RemoteAddr())
 	g.admission.opened(c.addr)
 	g.connecting.watch(c)
-	if c.form == formRev4 {
+	if c.form.old() {
 		c.greet()
 	}
 	return c
@@ -56,7 +56,7 @@ func (c *Connection) greet() {
 
 // handleConnect admits the client to a namespace, or tells it why not.
 func (c *Connection) handleConnect(p socketio.Packet) error {
-	if c.form != formRev4 {
+	if !c.form.old() {
 		cred, err := parseCredentials(p.Data, c.query)
 		return c.connectTo(p.Namespace, p.Data, cred, err)
 	}
@@ -176,13 +176,6 @@ func connectArgs(payload []byte) []byte {
 	}
 	args := make([]byte, 0, len(payload)+2)
 	return append(append(append(args, '['), payload...), ']')
-}
-
-func (c *Connection) connectedFrame(ns string) *transport.Frame {
-	if c.form == formMsgpack {
-		return transport.NewBinaryFrame(socketio.AppendMsgpackConnect(nil, ns, c.id.String(), ""))
-	}
-	return transport.NewFrame(socketio.AppendConnect(nil, ns, c.id.String(), c.revision()))
 }
 
 func (c *Connection) namespaces() int {

@@ -20,7 +20,8 @@ type wireForm uint8
 const (
 	formRev5    wireForm = iota // JSON, Socket.IO 3.x and 4.x clients
 	formRev4                    // JSON, Socket.IO 1.x and 2.x clients
-	formMsgpack                 // socket.io-msgpack-parser
+	formMsgpack                 // socket.io-msgpack-parser 3, Socket.IO 3.x and 4.x clients
+	formOldPack                 // socket.io-msgpack-parser 2, Socket.IO 2.x clients
 	forms
 )
 

@@ -7,8 +7,6 @@ import (
 	"sluice/pkg/id"
 	meshv1 "sluice/pkg/proto/mesh/v1"
 	"sluice/pkg/reason"
-	"sluice/pkg/socketio"
-	"sluice/pkg/transport"
 )
 
 // Control joins, leaves or disconnects sockets for a component. A result is
@@ -108,11 +106,4 @@ func (g *Gateway) kick(socket id.Socket, r *meshv1.ControlRequest) (meshv1.Outco
 	}
 	g.disconnected(&client, ns, why, nil)
 	return meshv1.Outcome_OUTCOME_DONE, ""
-}
-
-func disconnectFrame(form wireForm, ns string) *transport.Frame {
-	if form == formMsgpack {
-		return transport.NewBinaryFrame(socketio.AppendMsgpackDisconnect(nil, ns))
-	}
-	return transport.NewFrame(socketio.AppendDisconnect(nil, ns))
 }

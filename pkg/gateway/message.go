@@ -35,6 +35,9 @@ func newMessage(p *bus.Push) *message {
 
 // frame returns the message as the clients of one wire form read it.
 func (m *message) frame(form wireForm) (*transport.Frame, error) {
+	if form == formOldPack {
+		form = formMsgpack // events are the same
+	}
 	e := &m.forms[form]
 	e.once.Do(func() { e.frame, e.err = m.encode(form, false, 0) })
 	return e.frame, e.err
@@ -47,7 +50,7 @@ func (m *message) call(form wireForm, ack uint64) (*transport.Frame, error) {
 }
 
 func (m *message) encode(form wireForm, hasID bool, ack uint64) (*transport.Frame, error) {
-	if form == formMsgpack {
+	if form.packs() {
 		b, err := socketio.AppendMsgpackEvent(nil, m.ns, m.event, m.args, m.attachments, hasID, ack, "")
 		if err != nil {
 			return nil, fmt.Errorf("encode %q as MessagePack: %w", m.event, err)
@@ -61,7 +64,7 @@ func (m *message) encode(form wireForm, hasID bool, ack uint64) (*transport.Fram
 
 // ackFrame is the answer to a client's acknowledgement request.
 func ackFrame(form wireForm, ns string, ack uint64, args []byte, attachments [][]byte) (*transport.Frame, error) {
-	if form == formMsgpack {
+	if form.packs() {
 		b, err := socketio.AppendMsgpackAck(nil, ns, ack, args, attachments)
 		if err != nil {
 			return nil, fmt.Errorf("encode an acknowledgement as MessagePack: %w", err)

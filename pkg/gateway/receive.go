@@ -35,6 +35,12 @@ func (c *Connection) receive(data []byte, binary bool) error {
 		return c.receiveAttachment(data, binary)
 	case binary:
 		return c.receiveMsgpack(data)
+	case c.form == formOldPack:
+		p, err := socketio.ParseMsgpackText(data, c.gw.packetLimits)
+		if err != nil {
+			return err
+		}
+		return c.dispatch(p, nil)
 	case c.form == formMsgpack:
 		return fmt.Errorf("%w: text from a MessagePack client", errProtocol)
 	}
@@ -73,7 +79,7 @@ func (c *Connection) assembled() error {
 // receiveMsgpack takes a packet of socket.io-msgpack-parser. The first packet
 // of a connection decides which parser its client has.
 func (c *Connection) receiveMsgpack(data []byte) error {
-	if c.form != formMsgpack {
+	if !c.form.packs() {
 		if c.joined() || c.form == formRev4 {
 			return fmt.Errorf("%w: binary out of the blue", errProtocol)
 		}
@@ -102,7 +108,7 @@ func (c *Connection) dispatch(p socketio.Packet, attachments [][]byte) error {
 }
 
 func (c *Connection) revision() socketio.Revision {
-	if c.form == formRev4 {
+	if c.form.old() {
 		return socketio.Rev4
 	}
 	return socketio.Rev5

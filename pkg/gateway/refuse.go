@@ -1,13 +1,10 @@
 package gateway
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"sluice/pkg/reason"
-	"sluice/pkg/socketio"
-	"sluice/pkg/transport"
 )
 
 // wait is the time that a client is told for a reason, another one each time.
@@ -42,20 +39,6 @@ func (c *Connection) refuseWith(ns string, why reason.Reason, message string, da
 	}
 	_ = c.send(f) // a client that left needs no refusal
 	return nil
-}
-
-func (c *Connection) refusalFrame(ns string, why reason.Reason, message string, data []byte) (*transport.Frame, error) {
-	if c.form == formRev4 && why == reason.Namespace {
-		return transport.NewFrame(socketio.AppendInvalidNamespace(nil, ns)), nil
-	}
-	if c.form != formMsgpack {
-		return transport.NewFrame(socketio.AppendConnectError(nil, ns, message, data, c.revision())), nil
-	}
-	b, err := socketio.AppendMsgpackConnectError(nil, ns, message, data)
-	if err != nil {
-		return nil, fmt.Errorf("encode a connect error as MessagePack: %w", err)
-	}
-	return transport.NewBinaryFrame(b), nil
 }
 
 // closed returns the refusal of a namespace that the configuration closes.

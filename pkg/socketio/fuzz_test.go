@@ -217,3 +217,29 @@ func FuzzAssembler(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseMsgpackText(f *testing.F) {
+	for _, text := range []string{
+		`{"type":0,"nsp":"/"}`, `{"type":0,"query":"token=a","nsp":"/custom?token=a"}`, `{"type":1,"nsp":"/\u0061"}`,
+		`{"type":1,"nsp":"/a","options":{"compress":[true,null]},"type":0}`, `{"type":4,"nsp":"/","data":"x"}`, `{`, `{}`, `{"":{}}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		p, err := ParseMsgpackText(in, Limits{})
+		if err != nil {
+			if _, ok := err.(Reason); !ok {
+				t.Fatalf("%v is not a Reason", err)
+			}
+			return
+		}
+		checkPacket(t, p, Limits{})
+		if p.Type > Disconnect || p.Data != nil || p.HasID || !json.Valid(in) {
+			t.Fatalf("%q gave %+v", in, p)
+		}
+		q, err := ParseMsgpackText(AppendMsgpackText(nil, p.Type, p.Namespace), Limits{})
+		if err != nil || q.Type != p.Type || q.Namespace != p.Namespace {
+			t.Fatalf("%+v came back as %+v: %v", p, q, err)
+		}
+	})
+}

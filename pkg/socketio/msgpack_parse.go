@@ -137,13 +137,29 @@ func (e *envelope) field(b []byte, i, depth int) (int, error) {
 	return end, nil
 }
 
+// msgpackType is the type of a packet. The parser for Socket.IO 2 has types of
+// their own for packets with binary, as the text form.
+func msgpackType(n uint64, rev Revision) (Type, bool) {
+	switch {
+	case n <= uint64(ConnectError):
+		return Type(n), true
+	case rev == Rev4 && n == uint64(BinaryEvent):
+		return Event, true
+	case rev == Rev4 && n == uint64(BinaryAck):
+		return Ack, true
+	}
+	return 0, false
+}
+
 // head makes a packet of everything but the payload.
 func (e *envelope) head(b []byte, rev Revision, lim Limits) (p Packet, err error) {
 	typ, ok := e.typ.integer()
-	if !e.has.typ || !ok || typ > uint64(ConnectError) {
+	if !e.has.typ || !ok {
 		return p, ErrType
 	}
-	p.Type = Type(typ)
+	if p.Type, ok = msgpackType(typ, rev); !ok {
+		return p, ErrType
+	}
 	if !e.has.nsp || e.nsp.kind != kindStr {
 		return p, ErrNamespace
 	}

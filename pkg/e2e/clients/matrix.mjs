@@ -12,13 +12,14 @@ import { io as io4 } from "socket.io-client";
 import { io as io3 } from "socket.io-client-3";
 import io2 from "socket.io-client-2";
 import msgpack from "socket.io-msgpack-parser";
+import msgpack2 from "socket.io-msgpack-parser-2";
 
 const { token, ways } = JSON.parse(process.argv[2]);
 const limit = 1_000_000; // maxPayload
 const patience = 20_000;
 
 const clients = [
-  { client: "socket.io-client 2.5.0", io: io2, parsers: { JSON: undefined }, old: true },
+  { client: "socket.io-client 2.5.0", io: io2, parsers: { JSON: undefined, MessagePack: msgpack2 }, old: true },
   { client: "socket.io-client 3.1.3", io: io3, parsers: { JSON: undefined, MessagePack: msgpack } },
   { client: "socket.io-client 4.8.4", io: io4, parsers: { JSON: undefined, MessagePack: msgpack } },
 ];
@@ -82,11 +83,15 @@ class Combo {
       forceNew: true,
       reconnectionDelay: 50,
       reconnectionDelayMax: 500,
-      ...(this.kind.old ? { query: credentials } : { auth: credentials }),
+      ...(this.kind.old ? { query: this.query(credentials) } : { auth: credentials }),
     });
     socket.auths = []; // may come with the connect
     socket.on("auth", (auth) => socket.auths.push(auth));
     return socket;
+  }
+  // query is where the older generation says who it is, and which parser it has.
+  query(credentials) {
+    return this.parser === "MessagePack" ? { ...credentials, parser: "msgpack" } : credentials;
   }
   // with runs f with a client that is connected.
   async with(f, ...how) {
@@ -109,6 +114,7 @@ class Combo {
     }
   }
   refusal(message, data) {
+    if (this.kind.old && this.parser === "MessagePack") return message; // it has room for a text only
     return this.kind.old ? (data ?? { message }) : { message, data };
   }
 }
@@ -283,4 +289,4 @@ await Promise.all(
     }),
   ),
 );
-setTimeout(() => process.exit(0), 300); // let the disconnects leave
+setTimeout(() => process.exit(0), 1500); // let the disconnects leave
