@@ -55,6 +55,7 @@ var ladder = map[string]place{
 	"pkg/gateway": {step: 2, may: []string{
 		"pkg/transport", "pkg/edge", "pkg/socketio", "pkg/auth", "pkg/bus", "pkg/session", "pkg/stream", "pkg/overload", "pkg/id", "pkg/reason",
 		"pkg/proto/mesh/v1", // it answers the mesh's calls and control requests as they are
+		"pkg/engineio",      // whose errors it sees come back from other gateways
 	}},
 	"pkg/api": {step: 2, may: []string{
 		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/bus", "pkg/session", "pkg/stream", "pkg/id", "pkg/reason",

@@ -47,15 +47,18 @@ func manySessions(ctx context.Context, p *party) error {
 	return errors.New("one address has 400 new sessions")
 }
 
-// manyUnknown asks for sessions that do not exist.
+// manyUnknown asks for sessions that do not exist, until it is told to wait.
 func manyUnknown(ctx context.Context, p *party) error {
 	for i := range 100 {
 		a, err := p.say(ctx, request("GET", fmt.Sprintf("%s&sid=%027d", pollingURL, i), ""))
+		if err == nil && a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != "" {
+			return nil
+		}
 		if err := refused(a, err, http.StatusBadRequest, 1); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.New("one address has 100 unknown sessions at once")
 }
 
 // manySockets connects as one user until it may not.

@@ -213,6 +213,7 @@ drain_window = "1s"
 max_sessions = 200
 new_per_second = 50
 burst = 200
+unknown_burst = 50
 
 [logger.default]
 level = "info"

@@ -184,3 +184,19 @@ func TestForwardedForIsBelievedFromProxiesOnly(t *testing.T) {
 		t.Errorf("from a client behind a balancer: %s", body)
 	}
 }
+
+func TestARequestMayHangLongerThanTheOneBeforeItMayBeWritten(t *testing.T) {
+	const within = 50 * time.Millisecond
+	w := newWorld(t, func(c *Config) { c.WriteTimeout = within }, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/poll" {
+			time.Sleep(3 * within)
+		}
+		io.WriteString(w, strings.Repeat("x", 1<<16)) // more than net/http keeps
+	})
+	conn := w.dial()
+	for i, path := range []string{"/", "/poll", "/poll"} {
+		if status, body := ask(t, conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); status != 200 || len(body) != 1<<16 {
+			t.Fatalf("request %d: %d with %d bytes", i, status, len(body))
+		}
+	}
+}

@@ -1,38 +1,28 @@
 package gateway
 
 import (
-	"net"
+	"fmt"
 	"net/http"
-	"sync"
+	"net/netip"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"sluice/pkg/edge"
 	"sluice/pkg/id"
 	"sluice/pkg/reason"
 	"sluice/pkg/transport"
 )
 
-// admission counts the sessions of each address, and how fast they come. An
-// address is forgotten when it has no session and its bucket is full again, so
-// that the memory is bounded by who is here and who has just been.
+// admission counts the sessions of each address and how fast they come, and how
+// often an address asks for sessions that do not exist.
 type admission struct {
-	cfg AddressConfig
-	now func() time.Time
-
-	mu        sync.Mutex // guards what follows
-	addresses map[string]*address
-	swept     time.Time
+	sessions *edge.Table
+	unknown  *edge.Table
 }
 
-type address struct {
-	sessions int
-	bucket   *rate.Limiter
-}
-
-// AddressConfig bounds what one client address may do on one gateway. Behind a
-// balancer the address is the balancer's, unless it is believed about its
-// clients.
+// AddressConfig bounds what one client address may do on one gateway; an IPv6
+// address counts as its /64. Behind a balancer the address is the balancer's,
+// unless it is believed about its clients, see edge.proxy_protocol and
+// edge.trusted_proxies.
 type AddressConfig struct {
 	// MaxSessions of one address. Default 500, for offices behind one address.
 	// Zero means no limit.
@@ -42,77 +32,73 @@ type AddressConfig struct {
 	NewPerSecond float64 `toml:"new_per_second"`
 	// Burst is how many may begin at once. Default 100.
 	Burst int `toml:"burst"`
+	// UnknownPerSecond is how many requests of one address for sessions that do
+	// not exist are answered per second; then they get 429, and are not passed on
+	// to other gateways. Default 20, as clients only ask so when a gateway was
+	// lost. Zero means no limit.
+	UnknownPerSecond float64 `toml:"unknown_per_second"`
+	// UnknownBurst is how many of these may come at once. Default 500.
+	UnknownBurst int `toml:"unknown_burst"`
+	// MaxRemembered is how many addresses without a session are remembered.
+	// Default 65536, of about 200 bytes each.
+	MaxRemembered int `toml:"max_remembered"`
 }
 
-// sweepEvery is the time between two looks for addresses to forget.
-const sweepEvery = time.Minute
+func defaultAddress() AddressConfig {
+	return AddressConfig{
+		MaxSessions: 500, NewPerSecond: 20, Burst: 100, UnknownPerSecond: 20, UnknownBurst: 500, MaxRemembered: 65536,
+	}
+}
+
+func (c *AddressConfig) check() (errs []error) {
+	bad := func(key, text string) { errs = append(errs, fmt.Errorf("address.%s: must %s", key, text)) }
+	for key, n := range map[string]float64{
+		"max_sessions": float64(c.MaxSessions), "new_per_second": c.NewPerSecond, "unknown_per_second": c.UnknownPerSecond,
+	} {
+		if n < 0 {
+			bad(key, "not be negative")
+		}
+	}
+	if c.NewPerSecond > 0 && c.Burst < 1 {
+		bad("burst", "be at least 1")
+	}
+	if c.UnknownPerSecond > 0 && c.UnknownBurst < 1 {
+		bad("unknown_burst", "be at least 1")
+	}
+	if c.MaxRemembered < 1 {
+		bad("max_remembered", "be at least 1")
+	}
+	return errs
+}
 
 func newAdmission(cfg AddressConfig, now func() time.Time) *admission {
-	return &admission{cfg: cfg, now: now, addresses: make(map[string]*address)}
+	return &admission{
+		sessions: edge.NewTable(edge.Limits{
+			PerAddress: cfg.MaxSessions, PerSecond: cfg.NewPerSecond, Burst: cfg.Burst, Remembered: cfg.MaxRemembered,
+		}, now),
+		unknown: edge.NewTable(edge.Limits{
+			PerSecond: cfg.UnknownPerSecond, Burst: cfg.UnknownBurst, Remembered: cfg.MaxRemembered,
+		}, now),
+	}
 }
 
 // admit asks for one more session of an address; why is "" when it may begin.
 // It is counted by opened, when it has begun.
-func (a *admission) admit(addr string) (why reason.Reason) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := a.now()
-	a.sweepLocked(now)
-	at := a.addresses[addr]
-	if at == nil {
-		at = &address{bucket: rate.NewLimiter(rate.Inf, 0)}
-		if a.cfg.NewPerSecond > 0 {
-			at.bucket = rate.NewLimiter(rate.Limit(a.cfg.NewPerSecond), max(a.cfg.Burst, 1))
-		}
-		a.addresses[addr] = at
-	}
-	if a.cfg.MaxSessions > 0 && at.sessions >= a.cfg.MaxSessions {
+func (a *admission) admit(addr netip.Addr) (why reason.Reason) {
+	switch a.sessions.Ask(addr) {
+	case edge.Welcome:
+		return ""
+	case edge.TooMany:
 		return reason.AddressSessions
 	}
-	if !at.bucket.AllowN(now, 1) {
-		return reason.AddressRate
-	}
-	return ""
+	return reason.AddressRate
 }
 
-func (a *admission) opened(addr string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if at := a.addresses[addr]; at != nil {
-		at.sessions++
-		return
-	}
-	a.addresses[addr] = &address{sessions: 1, bucket: rate.NewLimiter(rate.Inf, 0)}
-}
-
-func (a *admission) closed(addr string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if at := a.addresses[addr]; at != nil {
-		at.sessions--
-	}
-}
-
-func (a *admission) sweepLocked(now time.Time) {
-	if now.Sub(a.swept) < sweepEvery {
-		return
-	}
-	a.swept = now
-	for addr, at := range a.addresses {
-		full := at.bucket.Limit() == rate.Inf || at.bucket.TokensAt(now) >= float64(at.bucket.Burst())
-		if at.sessions <= 0 && full {
-			delete(a.addresses, addr)
-		}
-	}
-}
-
-// hostOf is the address without its port.
-func hostOf(remote string) string {
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return remote
-	}
-	return host
+// addrOf is the address of a remote "host:port". What is none, as over a Unix
+// socket, is all one address.
+func addrOf(remote string) netip.Addr {
+	ap, _ := netip.ParseAddrPort(remote) // see above
+	return ap.Addr()
 }
 
 // admitRequest decides about a new session before anything is allocated for it.
@@ -120,8 +106,19 @@ func (g *Gateway) admitRequest(r *http.Request) *transport.Refusal {
 	if !g.Accepting() {
 		return transport.Refuse(reason.Draining)
 	}
-	if why := g.admission.admit(hostOf(r.RemoteAddr)); why != "" {
+	if why := g.admission.admit(addrOf(r.RemoteAddr)); why != "" {
 		return transport.Refuse(why)
+	}
+	return nil
+}
+
+// unknownRate is made once: it is the answer to floods.
+var unknownRate = transport.Refuse(reason.UnknownRate)
+
+// refuseUnknown is asked about requests for sessions that do not exist.
+func (g *Gateway) refuseUnknown(r *http.Request) *transport.Refusal {
+	if g.admission.unknown.Ask(addrOf(r.RemoteAddr)) != edge.Welcome {
+		return unknownRate
 	}
 	return nil
 }

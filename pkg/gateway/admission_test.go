@@ -6,43 +6,46 @@ import (
 	"testing"
 	"time"
 
+	"sluice/pkg/edge"
 	"sluice/pkg/reason"
 	"sluice/pkg/transport"
 )
 
 func TestAnAddressIsBoundedInCountAndRate(t *testing.T) {
 	now := time.Unix(1000, 0)
+	x, y, z := addrOf("192.0.2.1:1"), addrOf("192.0.2.2:1"), addrOf("[2001:db8::1]:1")
 	a := newAdmission(AddressConfig{MaxSessions: 3, NewPerSecond: 1, Burst: 5}, func() time.Time { return now })
+	var places []*edge.Place
 	for range 3 {
-		if why := a.admit("x"); why != "" {
+		if why := a.admit(x); why != "" {
 			t.Fatalf("refused: %s", why)
 		}
-		a.opened("x")
+		places = append(places, a.sessions.Enter(x))
 	}
-	if why := a.admit("x"); why != reason.AddressSessions {
+	if why := a.admit(x); why != reason.AddressSessions {
 		t.Errorf("the fourth session: %q", why)
 	}
-	if why := a.admit("y"); why != "" {
+	if why := a.admit(y); why != "" {
 		t.Errorf("another address: %q", why)
 	}
-	for range 3 {
-		a.closed("x")
+	for _, p := range places {
+		p.Leave()
 	}
 	admitted := 0
 	for range 100 {
-		if a.admit("x") == "" {
+		if a.admit(x) == "" {
 			admitted++
 		}
 	}
 	if admitted != 2 {
 		t.Errorf("%d more at once, of a burst of 5 with 3 used", admitted)
 	}
-	if why := a.admit("x"); why != reason.AddressRate {
+	if why := a.admit(x); why != reason.AddressRate {
 		t.Errorf("beyond the rate: %q", why)
 	}
 	now = now.Add(time.Hour)
-	if a.admit("z"); len(a.addresses) != 1 {
-		t.Errorf("%d addresses are remembered", len(a.addresses))
+	if a.admit(z); a.sessions.Len() != 1 {
+		t.Errorf("%d addresses are remembered", a.sessions.Len())
 	}
 }
 

@@ -72,7 +72,7 @@ func DefaultConfig() Config {
 	return Config{
 		Namespaces: []string{mainSpace}, ConnectTimeout: 10 * time.Second, AuthTimeout: 3 * time.Second,
 		IndexTimeout: 500 * time.Millisecond, MaxDocuments: 64, MaxNamespaces: 4, MaxCalls: 64, MaxUserSockets: 32, MaxStrayAcks: 100,
-		Address:    AddressConfig{MaxSessions: 500, NewPerSecond: 20, Burst: 100},
+		Address:    defaultAddress(),
 		ShardQueue: 1024, RelayBatch: 256, DrainWindow: 30 * time.Second, TellClosing: true,
 	}
 }
@@ -118,12 +118,10 @@ func (c *Config) Validate() error {
 			bad("%s: must be at least 1", key)
 		}
 	}
-	if c.MaxUserSockets < 0 || c.Address.MaxSessions < 0 || c.Address.NewPerSecond < 0 {
-		bad("max_user_sockets, address.max_sessions, address.new_per_second: must not be negative")
+	if c.MaxUserSockets < 0 {
+		bad("max_user_sockets: must not be negative")
 	}
-	if c.Address.NewPerSecond > 0 && c.Address.Burst < 1 {
-		bad("address.burst: must be at least 1")
-	}
+	errs = append(errs, c.Address.check()...)
 	if c.Shards < 0 || c.Shards > 1024 {
 		bad("shards: must be between 0 and 1024")
 	}

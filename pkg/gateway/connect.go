@@ -33,8 +33,7 @@ func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver
 	if s.Protocol() == 3 {
 		c.form = oldForm(r)
 	}
-	c.addr = hostOf(s.RemoteAddr())
-	g.admission.opened(c.addr)
+	c.place = g.admission.sessions.Enter(addrOf(s.RemoteAddr()))
 	g.connecting.watch(c)
 	if c.form.old() {
 		c.greet()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/pkg/auth"
+	"sluice/pkg/edge"
 	"sluice/pkg/id"
 	"sluice/pkg/socketio"
 	"sluice/pkg/transport"
@@ -36,7 +37,7 @@ type Connection struct {
 	session *transport.Session
 	id      id.Socket
 	since   time.Time
-	addr    string
+	place   *edge.Place  // among the sessions of the client's address
 	query   *credentials // what the handshake's query said; nil after connect
 	origin  string       // traceparent of the handshake, for the Connect event
 
@@ -79,7 +80,7 @@ func PutConn(c *Connection) {
 
 func resetConnection(c *Connection) {
 	c.gw, c.shard, c.session, c.id = nil, nil, nil, 0
-	c.since, c.query, c.origin, c.addr = time.Time{}, nil, "", ""
+	c.since, c.query, c.origin, c.place = time.Time{}, nil, "", nil
 	c.asm, c.stray, c.ended, c.form = nil, 0, false, formRev5
 	c.identity = auth.Identity{}
 	c.member, c.main = false, false

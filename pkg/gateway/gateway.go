@@ -13,7 +13,6 @@ import (
 
 	"github.com/gotomicro/ego/core/elog"
 
-	"sluice/pkg/id"
 	"sluice/pkg/socketio"
 	"sluice/pkg/stream"
 	"sluice/pkg/transport"
@@ -30,6 +29,7 @@ type Gateway struct {
 	now          func() time.Time
 	forwarded    func(*http.Request) bool
 	traceSeed    [8]byte
+	writeTimeout time.Duration
 
 	transport  *transport.Server
 	shards     []*shard
@@ -50,7 +50,8 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 ) *Gateway {
 	g := &Gateway{
 		cfg: cfg, deps: deps, packetLimits: socketio.DefaultLimits(), log: log, m: m, now: time.Now,
-		forwarded: forwarded, intern: newInterner(), admission: newAdmission(cfg.Address, time.Now), connecting: &connectWatch{timeout: cfg.ConnectTimeout},
+		forwarded: forwarded, intern: newInterner(), admission: newAdmission(cfg.Address, time.Now),
+		writeTimeout: wire.WriteTimeout, connecting: &connectWatch{timeout: cfg.ConnectTimeout},
 	}
 	_, _ = rand.Read(g.traceSeed[:]) // never fails
 	n := cfg.Shards
@@ -65,7 +66,7 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 	g.spread = newSpreader(g.fanOut)
 	g.relay = newRelay(g)
 	g.transport = transport.NewServer(wire, transport.Hooks{
-		NewID: g.newID, Admit: g.admitRequest, Open: g.open, Foreign: g.foreign,
+		NewID: g.newID, Admit: g.admitRequest, Open: g.open, Foreign: g.foreign, Unknown: g.refuseUnknown,
 	}, tm, log)
 	return g
 }
@@ -119,14 +120,4 @@ func (g *Gateway) runStream(ctx context.Context) error {
 func (g *Gateway) newID() (uint64, error) {
 	s, err := g.deps.IDs.Socket()
 	return uint64(s), err
-}
-
-// foreign serves a request of a session that is not here: on the replica that
-// the sid names, unless that is this one, or the request was forwarded once.
-func (g *Gateway) foreign(w http.ResponseWriter, r *http.Request, sid uint64) bool {
-	owner := id.Socket(sid).Replica()
-	if owner == g.deps.Replica || g.forwarded(r) {
-		return false
-	}
-	return g.deps.Mesh.Forward(w, r, owner) == nil
 }

@@ -26,7 +26,7 @@ type departure struct {
 func (c *Connection) Closed(why transport.Reason) {
 	g := c.gw
 	gone, was, calls := c.depart(string(why))
-	g.admission.closed(c.addr)
+	c.place.Leave()
 	PutConn(c)
 	for _, answer := range calls {
 		answer <- callAnswer{gone: true}

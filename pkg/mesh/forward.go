@@ -23,6 +23,9 @@ import (
 // callee gets it, and none of the headers in which clients claim addresses.
 // How slowly a client may send its body is for the caller's server to limit.
 //
+// A w with a method Tunnelled(first []byte) is told the first bytes of what comes
+// through a tunnel, which it does not see otherwise.
+//
 // A nil error means that an answer was given. With any error nothing has been
 // written to w, and the caller answers: ErrUnknown "unknown sid",
 // ErrUnreachable and ErrBusy 503 with Retry-After, ErrTooLarge 413,

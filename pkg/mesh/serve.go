@@ -183,7 +183,9 @@ func (w *upgrader) refuse(r *http.Request) {
 		Close:         true,
 	}
 	w.sent.Del("Content-Length")
-	if err := resp.Write(w.conn); err != nil {
+	var whole bytes.Buffer // in one piece: the caller looks at the first
+	_ = resp.Write(&whole) // a buffer takes everything
+	if _, err := w.conn.Write(whole.Bytes()); err != nil {
 		w.conn.abort()
 		return
 	}

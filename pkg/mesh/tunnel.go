@@ -39,6 +39,9 @@ func (c *Client) tunnel(w http.ResponseWriter, r *http.Request, m Member) error 
 	if err != nil {
 		return c.unserved(ctx, r, "tunnel", m.Replica, err)
 	}
+	if o, ok := w.(interface{ Tunnelled(first []byte) }); ok {
+		o.Tunnelled(first.GetData())
+	}
 	client, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return fmt.Errorf("tunnel: hijack: %w", err)

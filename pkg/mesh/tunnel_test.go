@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -286,4 +287,35 @@ func TestAWriterThatCannotHijackGetsAnError(t *testing.T) {
 	}
 	nc.Close()
 	eventually(t, "the callee's side to be freed", func() bool { return value(p.m.tunnels.WithLabelValues("callee")) == 0 })
+}
+
+// told is a response whose owner wants to know what comes through a tunnel.
+type told struct {
+	http.ResponseWriter
+	first chan string
+}
+
+func (w told) Tunnelled(first []byte)      { w.first <- string(first) }
+func (w told) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func TestTheFirstBytesOfATunnelAreTold(t *testing.T) {
+	p := start(t, testConfig(), 1, "boot", "", &fake{http: func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte("no such session"))
+	}})
+	c := dial(t, testConfig(), newBook(p.Member))
+	first := make(chan string, 1)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := c.Forward(told{w, first}, r, 1); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer front.Close()
+	_, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(front.URL, "http"), nil)
+	if err == nil || resp == nil || resp.StatusCode != http.StatusBadRequest {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	if got := <-first; !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.HasSuffix(got, "no such session") {
+		t.Errorf("told %q", got)
+	}
 }

@@ -46,6 +46,8 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.origins.header(w, r, allowed)
 	upgrade := isUpgrade(r)
 	switch {
+	case code == engineio.SessionUnknown:
+		v.unknown(w, r, upgrade)
 	case code != engineio.OK:
 		v.refuse(w, code, upgrade)
 	case s == nil:
@@ -73,6 +75,19 @@ func (v *Server) lookUp(w http.ResponseWriter, r *http.Request, sid string, allo
 		return s, false
 	}
 	return nil, v.hooks.Foreign(w, r, id)
+}
+
+// unknown answers a request for a session that does not exist, of which there
+// may be floods: it allocates nothing.
+func (v *Server) unknown(w http.ResponseWriter, r *http.Request, upgrade bool) {
+	if v.hooks.Unknown != nil {
+		if refusal := v.hooks.Unknown(r); refusal != nil {
+			v.metrics.refusals.WithLabelValues(refusal.label()).Inc()
+			refusal.answer(w, upgrade)
+			return
+		}
+	}
+	v.refuse(w, engineio.SessionUnknown, upgrade)
 }
 
 // follow serves a request that names a session.

@@ -34,6 +34,9 @@ type Hooks struct {
 	// means that it served the request, for instance by forwarding it; false
 	// that the sid is unknown.
 	Foreign func(w http.ResponseWriter, r *http.Request, id uint64) bool
+	// Unknown is asked about a sid that is malformed, or whose session is nowhere.
+	// A refusal takes the place of the error, for who asks too often.
+	Unknown func(r *http.Request) *Refusal
 }
 
 // Refusal is why a request was not let in. Its zero value is 403, code 4,
