@@ -96,7 +96,6 @@ func (g *Gateway) kick(socket id.Socket, r *meshv1.ControlRequest) (meshv1.Outco
 	if !r.Close {
 		spaces = []string{ns}
 	}
-	g.tellClosing(to, spaces[0], reason.Kicked)
 	for _, space := range spaces {
 		_ = to.send(disconnectFrame(to.form, space)) // one that left is gone either way
 	}

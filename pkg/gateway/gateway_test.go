@@ -239,7 +239,7 @@ func TestAKickedClientIsToldAndGone(t *testing.T) {
 	if r.Results[0].Outcome != meshv1.Outcome_OUTCOME_DONE || r.Results[1].Outcome != meshv1.Outcome_OUTCOME_OFFLINE {
 		t.Errorf("kick: %v", r.Results)
 	}
-	p.expect(`42["sluice:closing",{"code":"kicked","retry":"never"}]`, "41")
+	p.expect("41") // as any Socket.IO server says it
 	eventually(t, "its Disconnect event", func() bool {
 		return slices.Equal(w.events(), []string{"Connect", "Disconnect kicked"})
 	})
