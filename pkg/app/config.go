@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"sluice/pkg/api"
@@ -149,6 +150,11 @@ func (c *GatewayConfig) check() error {
 	}
 	if c.Mesh.ForwardTimeout <= c.Transport.PingInterval {
 		errs = append(errs, errors.New("mesh.forward_timeout: must be longer than transport.ping_interval, for which a poll may hang"))
+	}
+	for i := range c.Auth.Types {
+		if c.Auth.Types[i].Callback.Within() >= c.Gateway.AuthTimeout {
+			errs = append(errs, fmt.Errorf("auth.type[%d].callback.timeout: must be below gateway.auth_timeout", i))
+		}
 	}
 	return errors.Join(append(errs, funnel(c.Kafka, c.Redis)...)...)
 }

@@ -43,7 +43,7 @@ var ladder = map[string]place{
 	"pkg/session":   {step: 1, may: []string{"pkg/id"}},
 	"pkg/stream":    {step: 1, may: []string{"pkg/id"}},
 	"pkg/replica":   {step: 1, may: []string{"pkg/id"}, tests: []string{"migrations"}},
-	"pkg/auth":      {step: 1, may: []string{"pkg/id"}},
+	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/proto/sluice/v1"}}, // it asks components that verify
 	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}}, // its messages are generated
 	"pkg/overload":  {step: 1},
 	"pkg/component": {step: 1, may: []string{"pkg/proto/sluice/v1"}},

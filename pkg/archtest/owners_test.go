@@ -37,8 +37,9 @@ var owners = []owner{
 	{library: "github.com/go-sql-driver/mysql", by: []string{"pkg/replica", "pkg/app", "scripts/probe"}, tests: true},
 	{library: "github.com/pressly/goose", by: []string{"migrations"}},
 	{library: "github.com/golang-jwt/jwt", by: []string{"pkg/auth"}, tests: true},
+	{library: "github.com/sony/gobreaker", by: []string{"pkg/auth"}},
 	{library: "google.golang.org/grpc", by: []string{
-		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/mesh", "pkg/component", "pkg/api", "pkg/app", "cmd/ws-bench", "cmd/wsctl",
+		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/mesh", "pkg/auth", "pkg/component", "pkg/api", "pkg/app", "cmd/ws-bench", "cmd/wsctl",
 	}, tests: true},
 
 	// The embedded services.

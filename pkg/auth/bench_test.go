@@ -33,7 +33,7 @@ func BenchmarkVerify(b *testing.B) {
 }
 
 func BenchmarkMayJoin(b *testing.B) {
-	i := Identity{Docs: append(list(63), "team/*")}
+	i := Identity{Docs: append(grantsOf(63), "team/*")}
 	b.ReportAllocs()
 	for b.Loop() {
 		if !i.MayJoin("team/7") {

@@ -3,8 +3,12 @@ package auth
 import "errors"
 
 // ErrRefused is all that the outside may learn about a token that is not believed.
-// Verify's errors wrap it and have its text.
+// Verify's errors wrap it and have its text, or those of ErrUnavailable.
 var ErrRefused = errors.New("not authenticated")
+
+// ErrUnavailable means that a token could be neither believed nor refused, because
+// what decides about it is away: the client should come back later.
+var ErrUnavailable = errors.New("authentication unavailable")
 
 // Cause says why a token was refused. It is bounded and contains nothing of the
 // token, so it may be a metric label. Keep it inside: it tells an attacker how far
@@ -27,13 +31,25 @@ const (
 	CauseAudience   Cause = "audience"     // aud has none of the configured ones
 	CauseSubject    Cause = "subject"      // sub is missing or can not be a user
 	CauseGrants     Cause = "grants"       // docs has too many entries, or one that can not be a document
+	CauseCallback   Cause = "callback"     // the component that verifies said no
+	CauseAway       Cause = "unavailable"  // the component that verifies is away, or was given up for a while
+	CauseAnswer     Cause = "bad_answer"   // the component that verifies answered what can not be an identity
 )
 
-// refusal carries a cause and reads like ErrRefused.
+// passing tells causes that are not the token's fault.
+func (c Cause) passing() bool { return c == CauseNoKeys || c == CauseAway || c == CauseAnswer }
+
+// refusal carries a cause and reads like ErrRefused or ErrUnavailable.
 type refusal struct{ cause Cause }
 
-func (r *refusal) Error() string { return ErrRefused.Error() }
-func (r *refusal) Unwrap() error { return ErrRefused }
+func (r *refusal) Error() string { return r.Unwrap().Error() }
+
+func (r *refusal) Unwrap() error {
+	if r.cause.passing() {
+		return ErrUnavailable
+	}
+	return ErrRefused
+}
 
 // CauseOf gives the cause of an error from Verify, "" if it is of another kind.
 func CauseOf(err error) Cause {

@@ -44,6 +44,9 @@ func (c *claims) identity(typeName string, maxGrants int) (Identity, Cause) {
 		}
 		i.ExpiresAt = c.ExpiresAt.Time
 	}
+	if c.IssuedAt != nil {
+		i.Issued = c.IssuedAt.Unix()
+	}
 	if isLocale(c.Locale) {
 		i.Locale = c.Locale
 	}

@@ -33,12 +33,33 @@ type Config struct {
 	// 10000; 0 is the default. Each connection keeps its grants in memory.
 	MaxGrants int `toml:"max_grants"`
 
+	// ExpiryWarning is how long before its identity ends a client is told so, to
+	// show a new token in time. Default 60s, at most 1h; 0 tells nobody.
+	ExpiryWarning time.Duration `toml:"expiry_warning"`
+
+	// ExpiryJitter spreads the closing of connections whose identity has ended:
+	// each is closed at its end and up to this much later, so that thousands of
+	// tokens of one minute do not come back at once. Default 5s, at most 5m; 0
+	// closes all in time.
+	ExpiryJitter time.Duration `toml:"expiry_jitter"`
+
+	// RevocationUnknown is what becomes of a token when Redis can not tell
+	// whether it was revoked: "admit" or "refuse", to come back later. Default
+	// "admit": an outage of Redis then keeps nobody out, and lets those back in
+	// whose revocation no gateway remembers.
+	RevocationUnknown string `toml:"revocation_unknown"`
+
+	// RevocationMemory is how many revocations a gateway keeps in its own
+	// memory, about 200 bytes each. Default 10000, at most 1000000. Beyond it
+	// those that end first are left to Redis.
+	RevocationMemory int `toml:"revocation_memory"`
+
 	// Types are the kinds of clients.
 	Types []Type `toml:"type"`
 }
 
 // Type is one kind of client and what its tokens must be. Exactly one source of
-// keys is given: Secret, SecretFile, JWKSFile or JWKSURL.
+// keys is given, Secret, SecretFile, JWKSFile or JWKSURL, or a Callback.
 type Type struct {
 	// Name is what clients call the type, and a metric label: lower-case
 	// letters, digits, - and _, at most 32. Required.
@@ -97,11 +118,17 @@ type Type struct {
 	// AllowUnexpiring takes tokens without exp, which can only be withdrawn by
 	// changing keys. Default false.
 	AllowUnexpiring bool `toml:"allow_unexpiring"`
+
+	// Callback is a component that is asked about tokens instead of keys.
+	Callback CallbackConfig `toml:"callback"`
 }
 
 // DefaultConfig is a config without types: everybody is refused.
 func DefaultConfig() Config {
-	return Config{MaxTokenBytes: 8192, MaxGrants: 256}
+	return Config{
+		MaxTokenBytes: 8192, MaxGrants: 256, ExpiryWarning: time.Minute, ExpiryJitter: 5 * time.Second,
+		RevocationUnknown: admitUnknown, RevocationMemory: 10_000,
+	}
 }
 
 // filled replaces what is unset by its default.
@@ -124,6 +151,10 @@ func (c Config) filled() Config {
 }
 
 func (t Type) filled() Type {
+	if t.Callback.Address != "" {
+		t.Callback = t.Callback.filled()
+		return t
+	}
 	if len(t.Algorithms) == 0 {
 		t.Algorithms = asymmetric
 		if t.shared() {
@@ -164,6 +195,7 @@ func (c *Config) Validate() error {
 	if _, ok := checkGrants(c.AnonymousDocs, c.filled().MaxGrants); !ok {
 		p.add("anonymous_docs", "must be document ids of 1 to %d bytes, or prefixes with * behind", id.MaxName)
 	}
+	c.policy(&p)
 	names := map[string]bool{}
 	for i := range c.Types {
 		t := &c.Types[i]
@@ -185,14 +217,18 @@ func (t *Type) validate(p *problems, key string) {
 		p.add(key+"name", "must be 1 to 32 lower-case letters, digits, - and _")
 	}
 	given := 0
-	for _, s := range []string{t.Secret, t.SecretFile, t.JWKSFile, t.JWKSURL} {
+	for _, s := range []string{t.Secret, t.SecretFile, t.JWKSFile, t.JWKSURL, t.Callback.Address} {
 		if s != "" {
 			given++
 		}
 	}
 	if given != 1 {
-		p.add(key+"secret", "exactly one of secret, secret_file, jwks_file and jwks_url must be given, not %d", given)
+		p.add(key+"secret", "exactly one of secret, secret_file, jwks_file, jwks_url and callback.address must be given, not %d", given)
 	}
+	if t.Callback.Address != "" {
+		t.onlyCallback(p, key)
+	}
+	t.Callback.validate(p, key+"callback.")
 	if t.Secret != "" && len(t.Secret) < minSecret {
 		p.add(key+"secret", "must have at least %d bytes, has %d", minSecret, len(t.Secret))
 	}

@@ -25,6 +25,10 @@ type Identity struct {
 	// token by then. Zero means that it does not end.
 	ExpiresAt time.Time
 
+	// Issued is when the token was issued, in Unix seconds, which is all that
+	// tokens tell; 0 if unknown. A revocation of the user compares with it.
+	Issued int64
+
 	Anonymous bool
 }
 

@@ -49,7 +49,7 @@ func TestCheckGrants(t *testing.T) {
 		}
 	}
 	for n, want := range map[int]bool{0: true, 10: true, 11: false, 1000: false} {
-		if _, ok := checkGrants(list(n), 10); ok != want {
+		if _, ok := checkGrants(grantsOf(n), 10); ok != want {
 			t.Errorf("%d grants: %v", n, ok)
 		}
 	}

@@ -10,6 +10,9 @@ type Metrics struct {
 	refreshes *prometheus.CounterVec
 	keys      *prometheus.GaugeVec
 	loadedAt  *prometheus.GaugeVec
+	calls     *prometheus.CounterVec
+	cached    *prometheus.CounterVec
+	breaker   *prometheus.GaugeVec
 }
 
 // NewMetrics registers the collectors with reg.
@@ -36,7 +39,19 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "sluice_auth_jwks_loaded_timestamp_seconds",
 			Help: "When the JWK set was last loaded, by auth type; 0 if never.",
 		}, []string{"type"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_auth_callback_calls_total",
+			Help: "Components asked about tokens, by auth type and outcome: ok, refused, bad, failed, given_up or busy.",
+		}, []string{"type", "outcome"}),
+		cached: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_auth_callback_cache_total",
+			Help: "Look-ups of answers of components, by auth type and result: hit or miss.",
+		}, []string{"type", "result"}),
+		breaker: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sluice_auth_callback_breaker",
+			Help: "Circuit breakers of components, by auth type: 0 closed, 1 half open, 2 open.",
+		}, []string{"type"}),
 	}
-	reg.MustRegister(m.results, m.seconds, m.refreshes, m.keys, m.loadedAt)
+	reg.MustRegister(m.results, m.seconds, m.refreshes, m.keys, m.loadedAt, m.calls, m.cached, m.breaker)
 	return m
 }

@@ -20,6 +20,7 @@ type Verifier struct {
 	cfg   Config
 	types map[string]*verification
 	m     *Metrics
+	now   func() time.Time
 }
 
 // verification is one auth type, ready for use.
@@ -27,8 +28,11 @@ type verification struct {
 	name   string
 	cfg    Type
 	parser *jwt.Parser
-	secret []byte  // or
-	source *source // never both
+
+	// One of these.
+	secret   []byte
+	source   *source
+	callback *callback
 }
 
 // New builds a Verifier. It reads the files that the config names, does not use
@@ -41,17 +45,33 @@ func New(cfg Config, log *elog.Component, m *Metrics) (*Verifier, error) {
 func newVerifier(cfg Config, log *elog.Component, m *Metrics, now func() time.Time) (*Verifier, error) {
 	errs := []error{cfg.Validate()}
 	cfg = cfg.filled()
-	v := &Verifier{cfg: cfg, types: map[string]*verification{}, m: m}
+	v := &Verifier{cfg: cfg, types: map[string]*verification{}, m: m, now: now}
 	for i, t := range cfg.Types {
 		key := fmt.Sprintf("type[%d].", i)
 		vt := &verification{name: t.Name, cfg: t, parser: t.parser(now)}
-		errs = append(errs, vt.keys(key, log, m))
+		if t.Callback.Address != "" {
+			var err error
+			vt.callback, err = newCallback(t, cfg.MaxGrants, log, m, now)
+			errs = append(errs, prefixed(key+"callback.", err))
+		} else {
+			errs = append(errs, vt.keys(key, log, m))
+		}
 		v.types[t.Name] = vt
 	}
 	if err := errors.Join(errs...); err != nil {
+		v.hangUp()
 		return nil, err
 	}
 	return v, nil
+}
+
+// hangUp ends the connections to components that verify.
+func (v *Verifier) hangUp() {
+	for _, t := range v.types {
+		if t.callback != nil {
+			t.callback.close()
+		}
+	}
 }
 
 // parser has everything that does not depend on the token.
@@ -112,8 +132,10 @@ func readSecret(path string) ([]byte, error) {
 	return b, nil
 }
 
-// Run keeps JWK sets fresh until ctx ends, then returns nil.
+// Run keeps JWK sets fresh until ctx ends, then closes the connections to
+// components that verify, and returns nil.
 func (v *Verifier) Run(ctx context.Context) error {
+	defer v.hangUp()
 	var wg sync.WaitGroup
 	for _, t := range v.types {
 		if t.source != nil {
@@ -139,10 +161,10 @@ func (v *Verifier) Ready() error {
 
 // Verify gives the identity behind a token. authType is the kind of client as it
 // named itself, "" for the default. Without a token the identity is anonymous, if
-// that is allowed. ctx bounds waiting for a JWK set, which happens only when a
-// token names a key that is not known yet.
+// that is allowed. ctx bounds waiting for a component that verifies, and for a JWK
+// set, which happens only when a token names a key that is not known yet.
 //
-// Errors are ErrRefused to the outside; see CauseOf.
+// Errors are ErrRefused or ErrUnavailable to the outside; see CauseOf.
 func (v *Verifier) Verify(ctx context.Context, authType, token string) (Identity, error) {
 	start := time.Now()
 	label, who, cause := v.verify(ctx, authType, token)
@@ -159,6 +181,8 @@ func (v *Verifier) Verify(ctx context.Context, authType, token string) (Identity
 	if cause != "" {
 		return Identity{}, &refusal{cause}
 	}
+	// Whatever an issuer's clock says: a token that is here was issued before.
+	who.Issued = min(who.Issued, v.now().Unix())
 	return who, nil
 }
 
@@ -186,6 +210,10 @@ func (v *Verifier) verify(ctx context.Context, authType, token string) (string, 
 		return label, Identity{}, CauseMissing
 	case len(token) > v.cfg.MaxTokenBytes:
 		return label, Identity{}, CauseTooLarge
+	}
+	if t.callback != nil {
+		who, cause := t.callback.verify(ctx, token)
+		return label, who, cause
 	}
 	c, cause := t.check(ctx, token)
 	if cause != "" {

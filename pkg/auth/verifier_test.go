@@ -20,7 +20,7 @@ func TestVerify(t *testing.T) {
 	})
 	want := Identity{
 		User: "u-1", AuthType: "web", TokenID: "t-1", Docs: []string{"d-1", "team/*"}, Locale: "zh-Hans_CN", ClientVersion: "3.1.0+5",
-		ExpiresAt: now.Add(time.Hour),
+		ExpiresAt: now.Add(time.Hour), Issued: now.Unix(), // a clock that is ahead cannot outrun a revocation
 	}
 	for _, typ := range []string{"web", ""} {
 		got, err := v.Verify(t.Context(), typ, hs256(t, c))
@@ -135,8 +135,8 @@ func TestVerifyRefuses(t *testing.T) {
 		{"docs with an empty id", "web", claims(jwt.MapClaims{"docs": []string{"a", ""}}), CauseGrants},
 		{"docs too long", "web", claims(jwt.MapClaims{"docs": []string{strings.Repeat("d", 129)}}), CauseGrants},
 		{"docs with a control character", "web", claims(jwt.MapClaims{"docs": []string{"a\x00*"}}), CauseGrants},
-		{"docs of 256", "web", claims(jwt.MapClaims{"docs": list(256)}), ""},
-		{"docs of 257", "web", claims(jwt.MapClaims{"docs": list(257)}), CauseGrants},
+		{"docs of 256", "web", claims(jwt.MapClaims{"docs": grantsOf(256)}), ""},
+		{"docs of 257", "web", claims(jwt.MapClaims{"docs": grantsOf(257)}), CauseGrants},
 	}
 	for _, tt := range tests {
 		who, err := v.Verify(t.Context(), tt.typ, tt.token)
@@ -166,7 +166,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-func list(n int) (docs []string) {
+func grantsOf(n int) (docs []string) {
 	for i := range n {
 		docs = append(docs, string(rune('a'+i%26)))
 	}

@@ -895,6 +895,147 @@ func (x *Chunk) GetData() []byte {
 	return nil
 }
 
+type RevokeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Boot  string                 `protobuf:"bytes,1,opt,name=boot,proto3" json:"boot,omitempty"`
+	// Either a user or a token id.
+	User    string `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	TokenId string `protobuf:"bytes,3,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	// Empty: of all auth types.
+	AuthType string `protobuf:"bytes,4,opt,name=auth_type,json=authType,proto3" json:"auth_type,omitempty"`
+	// For users: tokens issued up to this time, Unix ms.
+	IssuedBefore int64 `protobuf:"varint,5,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
+	// The tokens are refused until this time, Unix ms.
+	Until int64 `protobuf:"varint,6,opt,name=until,proto3" json:"until,omitempty"`
+	// Told to the clients.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeRequest) Reset() {
+	*x = RevokeRequest{}
+	mi := &file_mesh_v1_mesh_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeRequest) ProtoMessage() {}
+
+func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mesh_v1_mesh_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeRequest.ProtoReflect.Descriptor instead.
+func (*RevokeRequest) Descriptor() ([]byte, []int) {
+	return file_mesh_v1_mesh_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RevokeRequest) GetBoot() string {
+	if x != nil {
+		return x.Boot
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetTokenId() string {
+	if x != nil {
+		return x.TokenId
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetAuthType() string {
+	if x != nil {
+		return x.AuthType
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetIssuedBefore() int64 {
+	if x != nil {
+		return x.IssuedBefore
+	}
+	return 0
+}
+
+func (x *RevokeRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *RevokeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type RevokeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sockets       uint64                 `protobuf:"varint,1,opt,name=sockets,proto3" json:"sockets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeResponse) Reset() {
+	*x = RevokeResponse{}
+	mi := &file_mesh_v1_mesh_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeResponse) ProtoMessage() {}
+
+func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mesh_v1_mesh_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeResponse.ProtoReflect.Descriptor instead.
+func (*RevokeResponse) Descriptor() ([]byte, []int) {
+	return file_mesh_v1_mesh_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *RevokeResponse) GetSockets() uint64 {
+	if x != nil {
+		return x.Sockets
+	}
+	return 0
+}
+
 type ControlResponse_Result struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Socket        uint64                 `protobuf:"varint,1,opt,name=socket,proto3" json:"socket,omitempty"`
@@ -906,7 +1047,7 @@ type ControlResponse_Result struct {
 
 func (x *ControlResponse_Result) Reset() {
 	*x = ControlResponse_Result{}
-	mi := &file_mesh_v1_mesh_proto_msgTypes[12]
+	mi := &file_mesh_v1_mesh_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1059,7 @@ func (x *ControlResponse_Result) String() string {
 func (*ControlResponse_Result) ProtoMessage() {}
 
 func (x *ControlResponse_Result) ProtoReflect() protoreflect.Message {
-	mi := &file_mesh_v1_mesh_proto_msgTypes[12]
+	mi := &file_mesh_v1_mesh_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,19 +1162,30 @@ const file_mesh_v1_mesh_proto_rawDesc = "" +
 	"\x04body\x18\x03 \x01(\fR\x04body\"N\n" +
 	"\x05Chunk\x121\n" +
 	"\arequest\x18\x01 \x01(\v2\x17.mesh.v1.ForwardRequestR\arequest\x12\x12\n" +
-	"\x04data\x18\x02 \x01(\fR\x04data*\x8b\x01\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\"\xc2\x01\n" +
+	"\rRevokeRequest\x12\x12\n" +
+	"\x04boot\x18\x01 \x01(\tR\x04boot\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x19\n" +
+	"\btoken_id\x18\x03 \x01(\tR\atokenId\x12\x1b\n" +
+	"\tauth_type\x18\x04 \x01(\tR\bauthType\x12#\n" +
+	"\rissued_before\x18\x05 \x01(\x03R\fissuedBefore\x12\x14\n" +
+	"\x05until\x18\x06 \x01(\x03R\x05until\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"*\n" +
+	"\x0eRevokeResponse\x12\x18\n" +
+	"\asockets\x18\x01 \x01(\x04R\asockets*\x8b\x01\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOUTCOME_DONE\x10\x01\x12\x13\n" +
 	"\x0fOUTCOME_OFFLINE\x10\x02\x12\x16\n" +
 	"\x12OUTCOME_OVERLOADED\x10\x03\x12\x13\n" +
 	"\x0fOUTCOME_TIMEOUT\x10\x04\x12\x13\n" +
-	"\x0fOUTCOME_REFUSED\x10\x052\xd6\x02\n" +
+	"\x0fOUTCOME_REFUSED\x10\x052\x91\x03\n" +
 	"\x04Mesh\x127\n" +
 	"\aDeliver\x12\x11.mesh.v1.Delivery\x1a\x17.mesh.v1.DeliverSummary(\x01\x123\n" +
 	"\x04Call\x12\x14.mesh.v1.CallRequest\x1a\x15.mesh.v1.CallResponse\x12<\n" +
 	"\aControl\x12\x17.mesh.v1.ControlRequest\x1a\x18.mesh.v1.ControlResponse\x126\n" +
-	"\x05Reply\x12\x15.mesh.v1.ReplyRequest\x1a\x16.mesh.v1.ReplyResponse\x12<\n" +
+	"\x05Reply\x12\x15.mesh.v1.ReplyRequest\x1a\x16.mesh.v1.ReplyResponse\x129\n" +
+	"\x06Revoke\x12\x16.mesh.v1.RevokeRequest\x1a\x17.mesh.v1.RevokeResponse\x12<\n" +
 	"\aForward\x12\x17.mesh.v1.ForwardRequest\x1a\x18.mesh.v1.ForwardResponse\x12,\n" +
 	"\x06Tunnel\x12\x0e.mesh.v1.Chunk\x1a\x0e.mesh.v1.Chunk(\x010\x01B!Z\x1fsluice/pkg/proto/mesh/v1;meshv1b\x06proto3"
 
@@ -1050,7 +1202,7 @@ func file_mesh_v1_mesh_proto_rawDescGZIP() []byte {
 }
 
 var file_mesh_v1_mesh_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_mesh_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_mesh_v1_mesh_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_mesh_v1_mesh_proto_goTypes = []any{
 	(Outcome)(0),                   // 0: mesh.v1.Outcome
 	(ControlRequest_Op)(0),         // 1: mesh.v1.ControlRequest.Op
@@ -1066,12 +1218,14 @@ var file_mesh_v1_mesh_proto_goTypes = []any{
 	(*ForwardRequest)(nil),         // 11: mesh.v1.ForwardRequest
 	(*ForwardResponse)(nil),        // 12: mesh.v1.ForwardResponse
 	(*Chunk)(nil),                  // 13: mesh.v1.Chunk
-	(*ControlResponse_Result)(nil), // 14: mesh.v1.ControlResponse.Result
+	(*RevokeRequest)(nil),          // 14: mesh.v1.RevokeRequest
+	(*RevokeResponse)(nil),         // 15: mesh.v1.RevokeResponse
+	(*ControlResponse_Result)(nil), // 16: mesh.v1.ControlResponse.Result
 }
 var file_mesh_v1_mesh_proto_depIdxs = []int32{
 	0,  // 0: mesh.v1.CallResponse.outcome:type_name -> mesh.v1.Outcome
 	1,  // 1: mesh.v1.ControlRequest.op:type_name -> mesh.v1.ControlRequest.Op
-	14, // 2: mesh.v1.ControlResponse.results:type_name -> mesh.v1.ControlResponse.Result
+	16, // 2: mesh.v1.ControlResponse.results:type_name -> mesh.v1.ControlResponse.Result
 	0,  // 3: mesh.v1.ReplyResponse.outcome:type_name -> mesh.v1.Outcome
 	10, // 4: mesh.v1.ForwardRequest.headers:type_name -> mesh.v1.Header
 	10, // 5: mesh.v1.ForwardResponse.headers:type_name -> mesh.v1.Header
@@ -1081,16 +1235,18 @@ var file_mesh_v1_mesh_proto_depIdxs = []int32{
 	4,  // 9: mesh.v1.Mesh.Call:input_type -> mesh.v1.CallRequest
 	6,  // 10: mesh.v1.Mesh.Control:input_type -> mesh.v1.ControlRequest
 	8,  // 11: mesh.v1.Mesh.Reply:input_type -> mesh.v1.ReplyRequest
-	11, // 12: mesh.v1.Mesh.Forward:input_type -> mesh.v1.ForwardRequest
-	13, // 13: mesh.v1.Mesh.Tunnel:input_type -> mesh.v1.Chunk
-	3,  // 14: mesh.v1.Mesh.Deliver:output_type -> mesh.v1.DeliverSummary
-	5,  // 15: mesh.v1.Mesh.Call:output_type -> mesh.v1.CallResponse
-	7,  // 16: mesh.v1.Mesh.Control:output_type -> mesh.v1.ControlResponse
-	9,  // 17: mesh.v1.Mesh.Reply:output_type -> mesh.v1.ReplyResponse
-	12, // 18: mesh.v1.Mesh.Forward:output_type -> mesh.v1.ForwardResponse
-	13, // 19: mesh.v1.Mesh.Tunnel:output_type -> mesh.v1.Chunk
-	14, // [14:20] is the sub-list for method output_type
-	8,  // [8:14] is the sub-list for method input_type
+	14, // 12: mesh.v1.Mesh.Revoke:input_type -> mesh.v1.RevokeRequest
+	11, // 13: mesh.v1.Mesh.Forward:input_type -> mesh.v1.ForwardRequest
+	13, // 14: mesh.v1.Mesh.Tunnel:input_type -> mesh.v1.Chunk
+	3,  // 15: mesh.v1.Mesh.Deliver:output_type -> mesh.v1.DeliverSummary
+	5,  // 16: mesh.v1.Mesh.Call:output_type -> mesh.v1.CallResponse
+	7,  // 17: mesh.v1.Mesh.Control:output_type -> mesh.v1.ControlResponse
+	9,  // 18: mesh.v1.Mesh.Reply:output_type -> mesh.v1.ReplyResponse
+	15, // 19: mesh.v1.Mesh.Revoke:output_type -> mesh.v1.RevokeResponse
+	12, // 20: mesh.v1.Mesh.Forward:output_type -> mesh.v1.ForwardResponse
+	13, // 21: mesh.v1.Mesh.Tunnel:output_type -> mesh.v1.Chunk
+	15, // [15:22] is the sub-list for method output_type
+	8,  // [8:15] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -1107,7 +1263,7 @@ func file_mesh_v1_mesh_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesh_v1_mesh_proto_rawDesc), len(file_mesh_v1_mesh_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,7 @@ const (
 	Mesh_Call_FullMethodName    = "/mesh.v1.Mesh/Call"
 	Mesh_Control_FullMethodName = "/mesh.v1.Mesh/Control"
 	Mesh_Reply_FullMethodName   = "/mesh.v1.Mesh/Reply"
+	Mesh_Revoke_FullMethodName  = "/mesh.v1.Mesh/Revoke"
 	Mesh_Forward_FullMethodName = "/mesh.v1.Mesh/Forward"
 	Mesh_Tunnel_FullMethodName  = "/mesh.v1.Mesh/Tunnel"
 )
@@ -47,6 +48,9 @@ type MeshClient interface {
 	Control(ctx context.Context, in *ControlRequest, opts ...grpc.CallOption) (*ControlResponse, error)
 	// Reply hands the answer of a client's acknowledgement request to its socket.
 	Reply(ctx context.Context, in *ReplyRequest, opts ...grpc.CallOption) (*ReplyResponse, error)
+	// Revoke closes the sockets of tokens that were withdrawn, and refuses the
+	// tokens from now on.
+	Revoke(ctx context.Context, in *RevokeRequest, opts ...grpc.CallOption) (*RevokeResponse, error)
 	// Forward serves one HTTP request (poll, POST) of a session that lives on
 	// the callee. Cancelling it is the client's going away.
 	Forward(ctx context.Context, in *ForwardRequest, opts ...grpc.CallOption) (*ForwardResponse, error)
@@ -107,6 +111,16 @@ func (c *meshClient) Reply(ctx context.Context, in *ReplyRequest, opts ...grpc.C
 	return out, nil
 }
 
+func (c *meshClient) Revoke(ctx context.Context, in *RevokeRequest, opts ...grpc.CallOption) (*RevokeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeResponse)
+	err := c.cc.Invoke(ctx, Mesh_Revoke_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *meshClient) Forward(ctx context.Context, in *ForwardRequest, opts ...grpc.CallOption) (*ForwardResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ForwardResponse)
@@ -143,6 +157,9 @@ type MeshServer interface {
 	Control(context.Context, *ControlRequest) (*ControlResponse, error)
 	// Reply hands the answer of a client's acknowledgement request to its socket.
 	Reply(context.Context, *ReplyRequest) (*ReplyResponse, error)
+	// Revoke closes the sockets of tokens that were withdrawn, and refuses the
+	// tokens from now on.
+	Revoke(context.Context, *RevokeRequest) (*RevokeResponse, error)
 	// Forward serves one HTTP request (poll, POST) of a session that lives on
 	// the callee. Cancelling it is the client's going away.
 	Forward(context.Context, *ForwardRequest) (*ForwardResponse, error)
@@ -171,6 +188,9 @@ func (UnimplementedMeshServer) Control(context.Context, *ControlRequest) (*Contr
 }
 func (UnimplementedMeshServer) Reply(context.Context, *ReplyRequest) (*ReplyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reply not implemented")
+}
+func (UnimplementedMeshServer) Revoke(context.Context, *RevokeRequest) (*RevokeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Revoke not implemented")
 }
 func (UnimplementedMeshServer) Forward(context.Context, *ForwardRequest) (*ForwardResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Forward not implemented")
@@ -260,6 +280,24 @@ func _Mesh_Reply_Handler(srv interface{}, ctx context.Context, dec func(interfac
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Mesh_Revoke_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MeshServer).Revoke(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Mesh_Revoke_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MeshServer).Revoke(ctx, req.(*RevokeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Mesh_Forward_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ForwardRequest)
 	if err := dec(in); err != nil {
@@ -303,6 +341,10 @@ var Mesh_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Reply",
 			Handler:    _Mesh_Reply_Handler,
+		},
+		{
+			MethodName: "Revoke",
+			Handler:    _Mesh_Revoke_Handler,
 		},
 		{
 			MethodName: "Forward",

@@ -2159,6 +2159,184 @@ func (x *ReplyResponse) GetOutcome() Outcome {
 	return Outcome_OUTCOME_UNSPECIFIED
 }
 
+type RevokeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Of:
+	//
+	//	*RevokeRequest_User
+	//	*RevokeRequest_TokenId
+	Of isRevokeRequest_Of `protobuf_oneof:"of"`
+	// Only tokens of this auth type; empty means all.
+	AuthType string `protobuf:"bytes,3,opt,name=auth_type,json=authType,proto3" json:"auth_type,omitempty"`
+	// How long the tokens are refused: as long as they could live. Zero means 24
+	// hours, at most 30 days.
+	Remember *durationpb.Duration `protobuf:"bytes,4,opt,name=remember,proto3" json:"remember,omitempty"`
+	// Told to the clients, at most 128 bytes; empty means "revoked".
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// For users: tokens issued later stay good. Empty means now. Tokens tell
+	// whole seconds, so that one of the same second counts as issued before.
+	IssuedBefore  *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeRequest) Reset() {
+	*x = RevokeRequest{}
+	mi := &file_sluice_v1_sluice_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeRequest) ProtoMessage() {}
+
+func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_sluice_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeRequest.ProtoReflect.Descriptor instead.
+func (*RevokeRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_sluice_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RevokeRequest) GetOf() isRevokeRequest_Of {
+	if x != nil {
+		return x.Of
+	}
+	return nil
+}
+
+func (x *RevokeRequest) GetUser() string {
+	if x != nil {
+		if x, ok := x.Of.(*RevokeRequest_User); ok {
+			return x.User
+		}
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetTokenId() string {
+	if x != nil {
+		if x, ok := x.Of.(*RevokeRequest_TokenId); ok {
+			return x.TokenId
+		}
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetAuthType() string {
+	if x != nil {
+		return x.AuthType
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetRemember() *durationpb.Duration {
+	if x != nil {
+		return x.Remember
+	}
+	return nil
+}
+
+func (x *RevokeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetIssuedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IssuedBefore
+	}
+	return nil
+}
+
+type isRevokeRequest_Of interface {
+	isRevokeRequest_Of()
+}
+
+type RevokeRequest_User struct {
+	// All tokens of the user, issued up to issued_before.
+	User string `protobuf:"bytes,1,opt,name=user,proto3,oneof"`
+}
+
+type RevokeRequest_TokenId struct {
+	// The token with this id (jti).
+	TokenId string `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3,oneof"`
+}
+
+func (*RevokeRequest_User) isRevokeRequest_Of() {}
+
+func (*RevokeRequest_TokenId) isRevokeRequest_Of() {}
+
+type RevokeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many sockets were closed.
+	Sockets uint64 `protobuf:"varint,1,opt,name=sockets,proto3" json:"sockets,omitempty"`
+	// Gateways that could not be told and may still hold sockets of these
+	// tokens: repeat the call when this is not empty. New connections are refused
+	// there, too.
+	Unreached     []uint32 `protobuf:"varint,2,rep,packed,name=unreached,proto3" json:"unreached,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeResponse) Reset() {
+	*x = RevokeResponse{}
+	mi := &file_sluice_v1_sluice_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeResponse) ProtoMessage() {}
+
+func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_sluice_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeResponse.ProtoReflect.Descriptor instead.
+func (*RevokeResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_sluice_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RevokeResponse) GetSockets() uint64 {
+	if x != nil {
+		return x.Sockets
+	}
+	return 0
+}
+
+func (x *RevokeResponse) GetUnreached() []uint32 {
+	if x != nil {
+		return x.Unreached
+	}
+	return nil
+}
+
 type SubscribeRequest_Start struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many events may wait for their acks; zero means 256, at most 4,096.
@@ -2169,7 +2347,7 @@ type SubscribeRequest_Start struct {
 
 func (x *SubscribeRequest_Start) Reset() {
 	*x = SubscribeRequest_Start{}
-	mi := &file_sluice_v1_sluice_proto_msgTypes[28]
+	mi := &file_sluice_v1_sluice_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2359,7 @@ func (x *SubscribeRequest_Start) String() string {
 func (*SubscribeRequest_Start) ProtoMessage() {}
 
 func (x *SubscribeRequest_Start) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_sluice_proto_msgTypes[28]
+	mi := &file_sluice_v1_sluice_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2214,7 +2392,7 @@ type SubscribeRequest_Ack struct {
 
 func (x *SubscribeRequest_Ack) Reset() {
 	*x = SubscribeRequest_Ack{}
-	mi := &file_sluice_v1_sluice_proto_msgTypes[29]
+	mi := &file_sluice_v1_sluice_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2226,7 +2404,7 @@ func (x *SubscribeRequest_Ack) String() string {
 func (*SubscribeRequest_Ack) ProtoMessage() {}
 
 func (x *SubscribeRequest_Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_sluice_proto_msgTypes[29]
+	mi := &file_sluice_v1_sluice_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2261,7 +2439,7 @@ type SubscribeRequest_Nack struct {
 
 func (x *SubscribeRequest_Nack) Reset() {
 	*x = SubscribeRequest_Nack{}
-	mi := &file_sluice_v1_sluice_proto_msgTypes[30]
+	mi := &file_sluice_v1_sluice_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2273,7 +2451,7 @@ func (x *SubscribeRequest_Nack) String() string {
 func (*SubscribeRequest_Nack) ProtoMessage() {}
 
 func (x *SubscribeRequest_Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_sluice_proto_msgTypes[30]
+	mi := &file_sluice_v1_sluice_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2490,7 @@ type SubscribeResponse_Started struct {
 
 func (x *SubscribeResponse_Started) Reset() {
 	*x = SubscribeResponse_Started{}
-	mi := &file_sluice_v1_sluice_proto_msgTypes[31]
+	mi := &file_sluice_v1_sluice_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2502,7 @@ func (x *SubscribeResponse_Started) String() string {
 func (*SubscribeResponse_Started) ProtoMessage() {}
 
 func (x *SubscribeResponse_Started) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_sluice_proto_msgTypes[31]
+	mi := &file_sluice_v1_sluice_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2498,7 +2676,18 @@ const file_sluice_v1_sluice_proto_rawDesc = "" +
 	"\x04args\x18\x02 \x01(\tR\x04args\x12 \n" +
 	"\vattachments\x18\x03 \x03(\fR\vattachments\"=\n" +
 	"\rReplyResponse\x12,\n" +
-	"\aoutcome\x18\x01 \x01(\x0e2\x12.sluice.v1.OutcomeR\aoutcome*R\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x12.sluice.v1.OutcomeR\aoutcome\"\xf5\x01\n" +
+	"\rRevokeRequest\x12\x14\n" +
+	"\x04user\x18\x01 \x01(\tH\x00R\x04user\x12\x1b\n" +
+	"\btoken_id\x18\x02 \x01(\tH\x00R\atokenId\x12\x1b\n" +
+	"\tauth_type\x18\x03 \x01(\tR\bauthType\x125\n" +
+	"\bremember\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bremember\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12?\n" +
+	"\rissued_before\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBeforeB\x04\n" +
+	"\x02of\"H\n" +
+	"\x0eRevokeResponse\x12\x18\n" +
+	"\asockets\x18\x01 \x01(\x04R\asockets\x12\x1c\n" +
+	"\tunreached\x18\x02 \x03(\rR\tunreached*R\n" +
 	"\bDelivery\x12\x18\n" +
 	"\x14DELIVERY_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10DELIVERY_DURABLE\x10\x01\x12\x16\n" +
@@ -2513,7 +2702,7 @@ const file_sluice_v1_sluice_proto_rawDesc = "" +
 	"\x13UP_KIND_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fUP_KIND_CONNECT\x10\x01\x12\x13\n" +
 	"\x0fUP_KIND_MESSAGE\x10\x02\x12\x16\n" +
-	"\x12UP_KIND_DISCONNECT\x10\x032\xde\x05\n" +
+	"\x12UP_KIND_DISCONNECT\x10\x032\x9d\x06\n" +
 	"\x06Sluice\x127\n" +
 	"\x04Push\x12\x16.sluice.v1.PushRequest\x1a\x17.sluice.v1.PushResponse\x12E\n" +
 	"\n" +
@@ -2526,7 +2715,8 @@ const file_sluice_v1_sluice_proto_rawDesc = "" +
 	"\vListSockets\x12\x1d.sluice.v1.ListSocketsRequest\x1a\x1e.sluice.v1.ListSocketsResponse\x12O\n" +
 	"\fCountSockets\x12\x1e.sluice.v1.CountSocketsRequest\x1a\x1f.sluice.v1.CountSocketsResponse\x12J\n" +
 	"\tSubscribe\x12\x1b.sluice.v1.SubscribeRequest\x1a\x1c.sluice.v1.SubscribeResponse(\x010\x01\x12:\n" +
-	"\x05Reply\x12\x17.sluice.v1.ReplyRequest\x1a\x18.sluice.v1.ReplyResponseB%Z#sluice/pkg/proto/sluice/v1;sluicev1b\x06proto3"
+	"\x05Reply\x12\x17.sluice.v1.ReplyRequest\x1a\x18.sluice.v1.ReplyResponse\x12=\n" +
+	"\x06Revoke\x12\x18.sluice.v1.RevokeRequest\x1a\x19.sluice.v1.RevokeResponseB%Z#sluice/pkg/proto/sluice/v1;sluicev1b\x06proto3"
 
 var (
 	file_sluice_v1_sluice_proto_rawDescOnce sync.Once
@@ -2541,7 +2731,7 @@ func file_sluice_v1_sluice_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_sluice_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_sluice_v1_sluice_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_sluice_v1_sluice_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_sluice_v1_sluice_proto_goTypes = []any{
 	(Delivery)(0),                     // 0: sluice.v1.Delivery
 	(Outcome)(0),                      // 1: sluice.v1.Outcome
@@ -2574,20 +2764,22 @@ var file_sluice_v1_sluice_proto_goTypes = []any{
 	(*UpEvent)(nil),                   // 28: sluice.v1.UpEvent
 	(*ReplyRequest)(nil),              // 29: sluice.v1.ReplyRequest
 	(*ReplyResponse)(nil),             // 30: sluice.v1.ReplyResponse
-	(*SubscribeRequest_Start)(nil),    // 31: sluice.v1.SubscribeRequest.Start
-	(*SubscribeRequest_Ack)(nil),      // 32: sluice.v1.SubscribeRequest.Ack
-	(*SubscribeRequest_Nack)(nil),     // 33: sluice.v1.SubscribeRequest.Nack
-	(*SubscribeResponse_Started)(nil), // 34: sluice.v1.SubscribeResponse.Started
-	(*durationpb.Duration)(nil),       // 35: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),     // 36: google.protobuf.Timestamp
+	(*RevokeRequest)(nil),             // 31: sluice.v1.RevokeRequest
+	(*RevokeResponse)(nil),            // 32: sluice.v1.RevokeResponse
+	(*SubscribeRequest_Start)(nil),    // 33: sluice.v1.SubscribeRequest.Start
+	(*SubscribeRequest_Ack)(nil),      // 34: sluice.v1.SubscribeRequest.Ack
+	(*SubscribeRequest_Nack)(nil),     // 35: sluice.v1.SubscribeRequest.Nack
+	(*SubscribeResponse_Started)(nil), // 36: sluice.v1.SubscribeResponse.Started
+	(*durationpb.Duration)(nil),       // 37: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),     // 38: google.protobuf.Timestamp
 }
 var file_sluice_v1_sluice_proto_depIdxs = []int32{
 	3,  // 0: sluice.v1.PushRequest.event:type_name -> sluice.v1.Event
 	4,  // 1: sluice.v1.PushRequest.filter:type_name -> sluice.v1.Filter
 	0,  // 2: sluice.v1.PushRequest.delivery:type_name -> sluice.v1.Delivery
-	35, // 3: sluice.v1.PushRequest.deliver_within:type_name -> google.protobuf.Duration
+	37, // 3: sluice.v1.PushRequest.deliver_within:type_name -> google.protobuf.Duration
 	3,  // 4: sluice.v1.CallRequest.event:type_name -> sluice.v1.Event
-	35, // 5: sluice.v1.CallRequest.timeout:type_name -> google.protobuf.Duration
+	37, // 5: sluice.v1.CallRequest.timeout:type_name -> google.protobuf.Duration
 	1,  // 6: sluice.v1.CallResult.outcome:type_name -> sluice.v1.Outcome
 	9,  // 7: sluice.v1.CallResponse.results:type_name -> sluice.v1.CallResult
 	1,  // 8: sluice.v1.SocketResult.outcome:type_name -> sluice.v1.Outcome
@@ -2597,46 +2789,50 @@ var file_sluice_v1_sluice_proto_depIdxs = []int32{
 	12, // 12: sluice.v1.LeaveResponse.results:type_name -> sluice.v1.SocketResult
 	11, // 13: sluice.v1.KickRequest.who:type_name -> sluice.v1.Selection
 	12, // 14: sluice.v1.KickResponse.results:type_name -> sluice.v1.SocketResult
-	36, // 15: sluice.v1.Socket.since:type_name -> google.protobuf.Timestamp
-	36, // 16: sluice.v1.Socket.seen:type_name -> google.protobuf.Timestamp
+	38, // 15: sluice.v1.Socket.since:type_name -> google.protobuf.Timestamp
+	38, // 16: sluice.v1.Socket.seen:type_name -> google.protobuf.Timestamp
 	19, // 17: sluice.v1.GetSocketResponse.socket:type_name -> sluice.v1.Socket
 	19, // 18: sluice.v1.ListSocketsResponse.sockets:type_name -> sluice.v1.Socket
-	31, // 19: sluice.v1.SubscribeRequest.start:type_name -> sluice.v1.SubscribeRequest.Start
-	32, // 20: sluice.v1.SubscribeRequest.ack:type_name -> sluice.v1.SubscribeRequest.Ack
-	33, // 21: sluice.v1.SubscribeRequest.nack:type_name -> sluice.v1.SubscribeRequest.Nack
-	34, // 22: sluice.v1.SubscribeResponse.started:type_name -> sluice.v1.SubscribeResponse.Started
+	33, // 19: sluice.v1.SubscribeRequest.start:type_name -> sluice.v1.SubscribeRequest.Start
+	34, // 20: sluice.v1.SubscribeRequest.ack:type_name -> sluice.v1.SubscribeRequest.Ack
+	35, // 21: sluice.v1.SubscribeRequest.nack:type_name -> sluice.v1.SubscribeRequest.Nack
+	36, // 22: sluice.v1.SubscribeResponse.started:type_name -> sluice.v1.SubscribeResponse.Started
 	28, // 23: sluice.v1.SubscribeResponse.event:type_name -> sluice.v1.UpEvent
 	2,  // 24: sluice.v1.UpEvent.kind:type_name -> sluice.v1.UpKind
 	3,  // 25: sluice.v1.UpEvent.event:type_name -> sluice.v1.Event
-	36, // 26: sluice.v1.UpEvent.time:type_name -> google.protobuf.Timestamp
+	38, // 26: sluice.v1.UpEvent.time:type_name -> google.protobuf.Timestamp
 	1,  // 27: sluice.v1.ReplyResponse.outcome:type_name -> sluice.v1.Outcome
-	5,  // 28: sluice.v1.Sluice.Push:input_type -> sluice.v1.PushRequest
-	5,  // 29: sluice.v1.Sluice.PushStream:input_type -> sluice.v1.PushRequest
-	8,  // 30: sluice.v1.Sluice.Call:input_type -> sluice.v1.CallRequest
-	13, // 31: sluice.v1.Sluice.Join:input_type -> sluice.v1.JoinRequest
-	15, // 32: sluice.v1.Sluice.Leave:input_type -> sluice.v1.LeaveRequest
-	17, // 33: sluice.v1.Sluice.Kick:input_type -> sluice.v1.KickRequest
-	20, // 34: sluice.v1.Sluice.GetSocket:input_type -> sluice.v1.GetSocketRequest
-	22, // 35: sluice.v1.Sluice.ListSockets:input_type -> sluice.v1.ListSocketsRequest
-	24, // 36: sluice.v1.Sluice.CountSockets:input_type -> sluice.v1.CountSocketsRequest
-	26, // 37: sluice.v1.Sluice.Subscribe:input_type -> sluice.v1.SubscribeRequest
-	29, // 38: sluice.v1.Sluice.Reply:input_type -> sluice.v1.ReplyRequest
-	6,  // 39: sluice.v1.Sluice.Push:output_type -> sluice.v1.PushResponse
-	7,  // 40: sluice.v1.Sluice.PushStream:output_type -> sluice.v1.PushStreamResponse
-	10, // 41: sluice.v1.Sluice.Call:output_type -> sluice.v1.CallResponse
-	14, // 42: sluice.v1.Sluice.Join:output_type -> sluice.v1.JoinResponse
-	16, // 43: sluice.v1.Sluice.Leave:output_type -> sluice.v1.LeaveResponse
-	18, // 44: sluice.v1.Sluice.Kick:output_type -> sluice.v1.KickResponse
-	21, // 45: sluice.v1.Sluice.GetSocket:output_type -> sluice.v1.GetSocketResponse
-	23, // 46: sluice.v1.Sluice.ListSockets:output_type -> sluice.v1.ListSocketsResponse
-	25, // 47: sluice.v1.Sluice.CountSockets:output_type -> sluice.v1.CountSocketsResponse
-	27, // 48: sluice.v1.Sluice.Subscribe:output_type -> sluice.v1.SubscribeResponse
-	30, // 49: sluice.v1.Sluice.Reply:output_type -> sluice.v1.ReplyResponse
-	39, // [39:50] is the sub-list for method output_type
-	28, // [28:39] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	37, // 28: sluice.v1.RevokeRequest.remember:type_name -> google.protobuf.Duration
+	38, // 29: sluice.v1.RevokeRequest.issued_before:type_name -> google.protobuf.Timestamp
+	5,  // 30: sluice.v1.Sluice.Push:input_type -> sluice.v1.PushRequest
+	5,  // 31: sluice.v1.Sluice.PushStream:input_type -> sluice.v1.PushRequest
+	8,  // 32: sluice.v1.Sluice.Call:input_type -> sluice.v1.CallRequest
+	13, // 33: sluice.v1.Sluice.Join:input_type -> sluice.v1.JoinRequest
+	15, // 34: sluice.v1.Sluice.Leave:input_type -> sluice.v1.LeaveRequest
+	17, // 35: sluice.v1.Sluice.Kick:input_type -> sluice.v1.KickRequest
+	20, // 36: sluice.v1.Sluice.GetSocket:input_type -> sluice.v1.GetSocketRequest
+	22, // 37: sluice.v1.Sluice.ListSockets:input_type -> sluice.v1.ListSocketsRequest
+	24, // 38: sluice.v1.Sluice.CountSockets:input_type -> sluice.v1.CountSocketsRequest
+	26, // 39: sluice.v1.Sluice.Subscribe:input_type -> sluice.v1.SubscribeRequest
+	29, // 40: sluice.v1.Sluice.Reply:input_type -> sluice.v1.ReplyRequest
+	31, // 41: sluice.v1.Sluice.Revoke:input_type -> sluice.v1.RevokeRequest
+	6,  // 42: sluice.v1.Sluice.Push:output_type -> sluice.v1.PushResponse
+	7,  // 43: sluice.v1.Sluice.PushStream:output_type -> sluice.v1.PushStreamResponse
+	10, // 44: sluice.v1.Sluice.Call:output_type -> sluice.v1.CallResponse
+	14, // 45: sluice.v1.Sluice.Join:output_type -> sluice.v1.JoinResponse
+	16, // 46: sluice.v1.Sluice.Leave:output_type -> sluice.v1.LeaveResponse
+	18, // 47: sluice.v1.Sluice.Kick:output_type -> sluice.v1.KickResponse
+	21, // 48: sluice.v1.Sluice.GetSocket:output_type -> sluice.v1.GetSocketResponse
+	23, // 49: sluice.v1.Sluice.ListSockets:output_type -> sluice.v1.ListSocketsResponse
+	25, // 50: sluice.v1.Sluice.CountSockets:output_type -> sluice.v1.CountSocketsResponse
+	27, // 51: sluice.v1.Sluice.Subscribe:output_type -> sluice.v1.SubscribeResponse
+	30, // 52: sluice.v1.Sluice.Reply:output_type -> sluice.v1.ReplyResponse
+	32, // 53: sluice.v1.Sluice.Revoke:output_type -> sluice.v1.RevokeResponse
+	42, // [42:54] is the sub-list for method output_type
+	30, // [30:42] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_sluice_proto_init() }
@@ -2665,13 +2861,17 @@ func file_sluice_v1_sluice_proto_init() {
 		(*SubscribeResponse_Started_)(nil),
 		(*SubscribeResponse_Event)(nil),
 	}
+	file_sluice_v1_sluice_proto_msgTypes[28].OneofWrappers = []any{
+		(*RevokeRequest_User)(nil),
+		(*RevokeRequest_TokenId)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_sluice_proto_rawDesc), len(file_sluice_v1_sluice_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   32,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

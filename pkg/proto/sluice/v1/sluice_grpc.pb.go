@@ -36,6 +36,7 @@ const (
 	Sluice_CountSockets_FullMethodName = "/sluice.v1.Sluice/CountSockets"
 	Sluice_Subscribe_FullMethodName    = "/sluice.v1.Sluice/Subscribe"
 	Sluice_Reply_FullMethodName        = "/sluice.v1.Sluice/Reply"
+	Sluice_Revoke_FullMethodName       = "/sluice.v1.Sluice/Revoke"
 )
 
 // SluiceClient is the client API for Sluice service.
@@ -71,6 +72,12 @@ type SluiceClient interface {
 	Subscribe(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubscribeRequest, SubscribeResponse], error)
 	// Reply answers the acknowledgement request of a client's event.
 	Reply(ctx context.Context, in *ReplyRequest, opts ...grpc.CallOption) (*ReplyResponse, error)
+	// Revoke withdraws tokens: of a user, all that were issued until now, or one
+	// by its id. Their sockets are closed, and the tokens are refused when they
+	// come back. UNAVAILABLE and DEADLINE_EXCEEDED mean that it may not be
+	// remembered: repeat it. Repeating it with the same issued_before changes
+	// nothing but what had not been reached.
+	Revoke(ctx context.Context, in *RevokeRequest, opts ...grpc.CallOption) (*RevokeResponse, error)
 }
 
 type sluiceClient struct {
@@ -197,6 +204,16 @@ func (c *sluiceClient) Reply(ctx context.Context, in *ReplyRequest, opts ...grpc
 	return out, nil
 }
 
+func (c *sluiceClient) Revoke(ctx context.Context, in *RevokeRequest, opts ...grpc.CallOption) (*RevokeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeResponse)
+	err := c.cc.Invoke(ctx, Sluice_Revoke_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SluiceServer is the server API for Sluice service.
 // All implementations must embed UnimplementedSluiceServer
 // for forward compatibility.
@@ -230,6 +247,12 @@ type SluiceServer interface {
 	Subscribe(grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]) error
 	// Reply answers the acknowledgement request of a client's event.
 	Reply(context.Context, *ReplyRequest) (*ReplyResponse, error)
+	// Revoke withdraws tokens: of a user, all that were issued until now, or one
+	// by its id. Their sockets are closed, and the tokens are refused when they
+	// come back. UNAVAILABLE and DEADLINE_EXCEEDED mean that it may not be
+	// remembered: repeat it. Repeating it with the same issued_before changes
+	// nothing but what had not been reached.
+	Revoke(context.Context, *RevokeRequest) (*RevokeResponse, error)
 	mustEmbedUnimplementedSluiceServer()
 }
 
@@ -272,6 +295,9 @@ func (UnimplementedSluiceServer) Subscribe(grpc.BidiStreamingServer[SubscribeReq
 }
 func (UnimplementedSluiceServer) Reply(context.Context, *ReplyRequest) (*ReplyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reply not implemented")
+}
+func (UnimplementedSluiceServer) Revoke(context.Context, *RevokeRequest) (*RevokeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Revoke not implemented")
 }
 func (UnimplementedSluiceServer) mustEmbedUnimplementedSluiceServer() {}
 func (UnimplementedSluiceServer) testEmbeddedByValue()                {}
@@ -470,6 +496,24 @@ func _Sluice_Reply_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Sluice_Revoke_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SluiceServer).Revoke(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Sluice_Revoke_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SluiceServer).Revoke(ctx, req.(*RevokeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Sluice_ServiceDesc is the grpc.ServiceDesc for Sluice service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -512,6 +556,10 @@ var Sluice_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Reply",
 			Handler:    _Sluice_Reply_Handler,
+		},
+		{
+			MethodName: "Revoke",
+			Handler:    _Sluice_Revoke_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
