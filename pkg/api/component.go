@@ -65,7 +65,7 @@ var (
 	componentName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 	methodNames   = []string{
 		"Push", "PushAll", "PushStream", "Call", "Join", "Leave", "Kick", "GetSocket",
-		"ListSockets", "CountSockets", "Subscribe", "Reply",
+		"ListSockets", "CountSockets", "Subscribe", "Reply", "Revoke",
 	}
 )
 

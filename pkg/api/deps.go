@@ -21,6 +21,8 @@ type Deps struct {
 	Keys     Keys
 	Index    Index
 	Mesh     Mesh
+	// Revocations remembers which tokens were withdrawn.
+	Revocations Revocations
 	// Consumer makes a new member of a consumer group on the topic of client events.
 	// It is called for each component that subscribes, and again after a failure.
 	Consumer func(group string) Consumer
@@ -71,6 +73,12 @@ type Mesh interface {
 	Call(ctx context.Context, to id.Replica, req *meshv1.CallRequest) (*meshv1.CallResponse, error)
 	Control(ctx context.Context, to id.Replica, req *meshv1.ControlRequest) (*meshv1.ControlResponse, error)
 	Reply(ctx context.Context, to id.Replica, req *meshv1.ReplyRequest) (*meshv1.ReplyResponse, error)
+	Revoke(ctx context.Context, to id.Replica, req *meshv1.RevokeRequest) (*meshv1.RevokeResponse, error)
+}
+
+// Revocations withdraws tokens; *session.Revocations.
+type Revocations interface {
+	Remember(ctx context.Context, what session.Revocation) error
 }
 
 // Consumer hands over the records of a topic, see bus.Consumer.Run.

@@ -55,5 +55,5 @@ func ExampleConfig_Validate() {
 	// Output:
 	// max_deadline: must not be below default_deadline
 	// component[0].tokens: a token or a certificate is needed
-	// component[0].methods[0]: must be "*" or one of Push, PushAll, PushStream, Call, Join, Leave, Kick, GetSocket, ListSockets, CountSockets, Subscribe, Reply
+	// component[0].methods[0]: must be "*" or one of Push, PushAll, PushStream, Call, Join, Leave, Kick, GetSocket, ListSockets, CountSockets, Subscribe, Reply, Revoke
 }

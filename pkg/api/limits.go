@@ -54,6 +54,10 @@ const (
 	maxWithin     = 10 * time.Minute
 	defaultWait   = 3 * time.Second // of a Call
 	maxWait       = 30 * time.Second
+
+	defaultRemember = 24 * time.Hour // of a Revoke
+	maxRemember     = 30 * 24 * time.Hour
+	maxAhead        = time.Minute // clocks differ
 )
 
 // DefaultLimits returns the limits that the field comments name.

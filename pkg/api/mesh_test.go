@@ -39,6 +39,7 @@ type fakeGateway struct {
 	delivered []bus.Push
 	controls  []*meshv1.ControlRequest
 	replies   []*meshv1.ReplyRequest
+	revokes   []*meshv1.RevokeRequest
 	full      bool
 
 	call    func(ctx context.Context, p bus.Push) *meshv1.CallResponse
@@ -148,6 +149,17 @@ func (m *fakeMesh) Reply(_ context.Context, to id.Replica, req *meshv1.ReplyRequ
 		return &meshv1.ReplyResponse{Outcome: meshv1.Outcome_OUTCOME_OFFLINE}, nil
 	}
 	return &meshv1.ReplyResponse{Outcome: meshv1.Outcome_OUTCOME_DONE}, nil
+}
+
+func (m *fakeMesh) Revoke(_ context.Context, to id.Replica, req *meshv1.RevokeRequest) (*meshv1.RevokeResponse, error) {
+	g, err := m.to("revoke", to)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.revokes = append(g.revokes, req)
+	return &meshv1.RevokeResponse{Sockets: uint64(len(g.sockets))}, nil
 }
 
 func (g *fakeGateway) has(s id.Socket) bool {

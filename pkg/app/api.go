@@ -62,12 +62,14 @@ func (p *apiProgram) up(ctx context.Context, failed chan<- error) error {
 // open builds the packages on what is there now, and opens the port.
 func (p *apiProgram) open(ids *id.Generator) error {
 	caller := mesh.NewClient(p.cfg.Mesh, directory{p.registry}, p.log, mesh.NewMetrics(p.reg))
+	sessionMetrics := session.NewMetrics(p.reg)
 	service, err := api.New(p.cfg.API, api.Deps{
 		IDs: ids, Producer: p.producer, Mesh: caller,
-		Keys:     stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
-		Index:    session.New(p.cfg.Session, p.redis, p.log, session.NewMetrics(p.reg), time.Now),
-		Consumer: func(group string) api.Consumer { return p.kafka.Consumer(p.cfg.Kafka.UpTopic, group) },
-		Gone:     mesh.ErrUnknown, Busy: mesh.ErrBusy,
+		Keys:        stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
+		Index:       session.New(p.cfg.Session, p.redis, p.log, sessionMetrics, time.Now),
+		Revocations: session.NewRevocations(p.cfg.Session, p.redis, sessionMetrics, time.Now),
+		Consumer:    func(group string) api.Consumer { return p.kafka.Consumer(p.cfg.Kafka.UpTopic, group) },
+		Gone:        mesh.ErrUnknown, Busy: mesh.ErrBusy,
 		DownTopic: p.cfg.Kafka.DownTopic, Version: version(), Log: p.log, Metrics: api.NewMetrics(p.reg),
 	})
 	if err != nil {

@@ -73,16 +73,18 @@ func (p *gatewayProgram) up(ctx context.Context, failed chan<- error) error {
 func (p *gatewayProgram) open(ids *id.Generator) error {
 	meshMetrics := mesh.NewMetrics(p.reg)
 	caller := mesh.NewClient(p.cfg.Mesh, directory{p.registry}, p.log, meshMetrics)
-	p.index = session.New(p.cfg.Session, p.redis, p.log, session.NewMetrics(p.reg), time.Now)
+	sessionMetrics := session.NewMetrics(p.reg)
+	p.index = session.New(p.cfg.Session, p.redis, p.log, sessionMetrics, time.Now)
 	var verify gateway.Verifier = p.verifier
 	if p.verify != nil {
 		verify = p.verify
 	}
 	p.gateway = gateway.New(p.cfg.Gateway, p.cfg.Transport, gateway.Deps{
-		IDs: ids, Verifier: verify, Uplink: p.producer,
-		Downlink: p.kafka.Consumer(p.cfg.Kafka.DownTopic, relayGroup),
-		Stream:   stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
-		Index:    p.index, Mesh: forwarder{caller},
+		IDs: ids, Verifier: verify, Policy: p.cfg.Auth.Policy(), Uplink: p.producer,
+		Revocations: session.NewRevocations(p.cfg.Session, p.redis, sessionMetrics, time.Now),
+		Downlink:    p.kafka.Consumer(p.cfg.Kafka.DownTopic, relayGroup),
+		Stream:      stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
+		Index:       p.index, Mesh: forwarder{caller},
 		UpTopic: p.cfg.Kafka.UpTopic, Replica: p.registry.Replica(), Boot: p.boot, Version: version(),
 	}, mesh.Forwarded, gateway.NewMetrics(p.reg), transport.NewMetrics(p.reg), p.log)
 	p.registry.SetHealth(func() (int64, int) { return p.gateway.Sockets(), 0 })

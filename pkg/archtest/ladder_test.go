@@ -44,7 +44,7 @@ var ladder = map[string]place{
 	"pkg/stream":    {step: 1, may: []string{"pkg/id"}},
 	"pkg/replica":   {step: 1, may: []string{"pkg/id"}, tests: []string{"migrations"}},
 	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/proto/sluice/v1"}}, // it asks components that verify
-	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}}, // its messages are generated
+	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}},   // its messages are generated
 	"pkg/overload":  {step: 1},
 	"pkg/component": {step: 1, may: []string{"pkg/proto/sluice/v1"}},
 	// The clients of ws-bench speak for themselves: a mistake in socketio or

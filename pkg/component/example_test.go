@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net"
 	"os"
 	"os/signal"
 	"time"
+
+	"google.golang.org/grpc"
 
 	"sluice/pkg/component"
 )
@@ -137,6 +140,42 @@ func ExampleClient_Subscribe() {
 	})
 	if err := c.Subscribe(ctx, m.Handle); err != nil {
 		log.Fatal(err)
+	}
+}
+
+// Say who clients are whose auth type has a callback to this port.
+func ExampleRegisterVerifier() {
+	var sessions map[string]component.Identity // a table of the logins
+	server := grpc.NewServer()
+	component.RegisterVerifier(server, os.Getenv("VERIFIER_TOKEN"),
+		func(_ context.Context, authType, token string) (component.Identity, error) {
+			who, ok := sessions[token]
+			if !ok || authType != "mobile" {
+				return component.Identity{}, component.ErrRefused // any other error: ask again later
+			}
+			return who, nil
+		})
+	l, err := net.Listen("tcp", "127.0.0.1:9300")
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(server.Serve(l))
+}
+
+// Withdraw what a user logged in with, before its tokens end by themselves.
+func ExampleClient_Revoke() {
+	var (
+		ctx context.Context
+		c   *component.Client
+	)
+	r := component.Revoke{User: "u1", Remember: 7 * 24 * time.Hour, Reason: "password changed", IssuedBefore: time.Now()}
+	for {
+		done, err := c.Revoke(ctx, r)
+		if err == nil && len(done.Unreached) == 0 {
+			return
+		}
+		log.Printf("revoke u1 again: gateways %v were not told, %v", done.Unreached, err)
+		time.Sleep(time.Second)
 	}
 }
 

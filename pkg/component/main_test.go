@@ -33,6 +33,7 @@ type fake struct {
 	getSocket   func(context.Context, *sluicev1.GetSocketRequest) (*sluicev1.GetSocketResponse, error)
 	listSockets func(*sluicev1.ListSocketsRequest) (*sluicev1.ListSocketsResponse, error)
 	count       func(*sluicev1.CountSocketsRequest) (*sluicev1.CountSocketsResponse, error)
+	revoke      func(*sluicev1.RevokeRequest) (*sluicev1.RevokeResponse, error)
 	reply       func(*sluicev1.ReplyRequest) (*sluicev1.ReplyResponse, error)
 	subscribe   func(grpc.BidiStreamingServer[sluicev1.SubscribeRequest, sluicev1.SubscribeResponse]) error
 }
@@ -66,6 +67,9 @@ func (f *fake) CountSockets(_ context.Context, r *sluicev1.CountSocketsRequest) 
 }
 func (f *fake) Reply(_ context.Context, r *sluicev1.ReplyRequest) (*sluicev1.ReplyResponse, error) {
 	return f.reply(r)
+}
+func (f *fake) Revoke(_ context.Context, r *sluicev1.RevokeRequest) (*sluicev1.RevokeResponse, error) {
+	return f.revoke(r)
 }
 func (f *fake) Subscribe(s grpc.BidiStreamingServer[sluicev1.SubscribeRequest, sluicev1.SubscribeResponse]) error {
 	return f.subscribe(s)

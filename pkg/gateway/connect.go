@@ -28,7 +28,9 @@ func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver
 	c.gw, c.session, c.id = g, s, id.Socket(s.ID())
 	c.shard = g.shardOf(c.id)
 	c.since = g.now()
-	c.query = queryCredentials(r)
+	if c.query = queryCredentials(r); c.query != nil && c.query.Token != "" {
+		c.mark.Store(g.markOf(c.query.Token))
+	}
 	c.origin = traceparentOf(r)
 	if s.Protocol() == 3 {
 		c.form = oldForm(r)
@@ -84,15 +86,8 @@ func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wron
 	case c.namespaces() >= c.gw.cfg.MaxNamespaces:
 		return c.refuse(ns, reason.Namespaces)
 	}
-	who, err := c.authenticate(cred)
-	if err != nil {
-		return c.refuse(ns, reason.Unauthorized)
-	}
-	if !c.joined() && c.gw.userFull(who.User) {
-		return c.refuse(ns, reason.UserSockets)
-	}
-	if !c.admit(ns, who) {
-		return c.refuse(ns, reason.Identity)
+	if why := c.authenticate(ns, cred); why != "" {
+		return c.refuse(ns, why)
 	}
 	c.joinGranted(cred.Documents)
 	client := c.client()
@@ -107,35 +102,92 @@ func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wron
 	return nil
 }
 
-func (c *Connection) authenticate(cred credentials) (auth.Identity, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), c.gw.cfg.AuthTimeout)
-	defer cancel()
-	who, err := c.gw.deps.Verifier.Verify(ctx, cred.AuthType, cred.Token)
-	if err != nil {
-		return who, err
+// authenticate verifies the credentials and makes the connection a member; why
+// is "" when it is one.
+func (c *Connection) authenticate(ns string, cred credentials) (why reason.Reason) {
+	g := c.gw
+	seen := g.revoked.version()
+	who, why := g.identify(cred.AuthType, cred.Token)
+	if why != "" {
+		return why
 	}
 	if cred.ClientVersion != "" {
-		who.ClientVersion = c.gw.intern.of(cred.ClientVersion)
+		who.ClientVersion = g.intern.of(cred.ClientVersion)
 	}
 	if cred.Locale != "" {
-		who.Locale = c.gw.intern.of(cred.Locale)
+		who.Locale = g.intern.of(cred.Locale)
 	}
-	return who, nil
+	if !c.joined() && g.userFull(who.User) {
+		return reason.UserSockets
+	}
+	for {
+		switch c.admit(ns, who, seen) {
+		case entered:
+			if cred.Token != "" && c.mark.Load() == 0 {
+				c.mark.Store(g.markOf(cred.Token))
+			}
+			return ""
+		case stranger:
+			return reason.Identity
+		case late:
+			return reason.Expired
+		}
+		seen = g.revoked.version()
+		if g.revoked.covers(tokenOf(&who)) {
+			return reason.Revoked
+		}
+	}
 }
 
+// identify verifies a token and asks whether it was revoked. What a client is
+// told does not say what is wrong with a token, unless it was right once.
+func (g *Gateway) identify(authType, token string) (who auth.Identity, why reason.Reason) {
+	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.AuthTimeout)
+	defer cancel()
+	who, err := g.deps.Verifier.Verify(ctx, authType, token)
+	switch {
+	case errors.Is(err, auth.ErrUnavailable):
+		return who, reason.AuthUnavailable
+	case err != nil:
+		return who, reason.Unauthorized
+	}
+	switch yes, known := g.withdrawn(&who); {
+	case yes:
+		return auth.Identity{}, reason.Revoked
+	case !known && g.policy.RefuseUnknown:
+		return auth.Identity{}, reason.AuthUnavailable
+	}
+	return who, ""
+}
+
+// entry is how an identity comes to a connection, or does not.
+type entry uint8
+
+const (
+	entered   entry = iota
+	overtaken       // tokens were revoked meanwhile: look again
+	stranger        // another identity has the connection
+	late            // the connection is ending
+)
+
 // admit makes the connection a member here, before anybody is told. The
-// identity of the first namespace is that of the connection: false when
-// another one speaks on it.
-func (c *Connection) admit(ns string, who auth.Identity) bool {
+// identity of the first namespace is that of the connection. seen is the version
+// of the revocations that the identity was compared with.
+func (c *Connection) admit(ns string, who auth.Identity, seen uint64) entry {
 	s := c.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.member {
+	switch {
+	case c.expired:
+		return late
+	case c.gw.revoked.version() != seen:
+		return overtaken
+	case c.member:
 		if c.identity.User != who.User || c.identity.AuthType != who.AuthType {
-			return false
+			return stranger
 		}
 		c.addSpaceLocked(ns)
-		return true
+		return entered
 	}
 	c.identity = who
 	c.member = true
@@ -144,7 +196,8 @@ func (c *Connection) admit(ns string, who auth.Identity) bool {
 	if who.User != "" {
 		s.joinLocked(c, id.UserTarget(who.User))
 	}
-	return true
+	s.expectEndLocked(c, &c.gw.policy)
+	return entered
 }
 
 // joinGranted joins the documents that the client asked for and its token

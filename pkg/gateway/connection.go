@@ -29,7 +29,8 @@ const (
 // Connection is one client connection: a socket. It comes from GetConn and
 // goes back through PutConn when the transport has closed.
 type Connection struct {
-	gen atomic.Uint32 // odd numbers do not mean anything; it only changes
+	gen  atomic.Uint32 // odd numbers do not mean anything; it only changes
+	mark atomic.Uint64 // of the handshake's token, or the first CONNECT's; 0: none
 
 	// Set when the session opens, before anybody else can see the connection.
 	gw      *Gateway
@@ -51,6 +52,8 @@ type Connection struct {
 	identity auth.Identity
 	member   bool         // in shard.conns, after the first CONNECT
 	main     bool         // connected to "/"
+	warned   bool         // that the identity ends
+	expired  bool         // the identity has ended, or was revoked; the session is closing
 	spaces   []string     // other namespaces connected to
 	rooms    []membership // the user's room and the documents'
 	calls    map[uint64]chan callAnswer
@@ -83,7 +86,8 @@ func resetConnection(c *Connection) {
 	c.since, c.query, c.origin, c.place = time.Time{}, nil, "", nil
 	c.asm, c.stray, c.ended, c.form = nil, 0, false, formRev5
 	c.identity = auth.Identity{}
-	c.member, c.main = false, false
+	c.member, c.main, c.warned, c.expired = false, false, false, false
+	c.mark.Store(0)
 	c.calls, c.nextCall, c.recent, c.late = nil, 0, nil, nil
 }
 

@@ -22,8 +22,8 @@ type credentials struct {
 // maxLabel bounds what a client says of its version and its locale.
 const maxLabel = 32
 
-// queryCredentials reads the handshake. Everything is copied: the request must
-// not stay reachable from the connection.
+// queryCredentials reads the handshake; nil when it says nothing. Everything is
+// copied: the request must not stay reachable from the connection.
 func queryCredentials(r *http.Request) *credentials {
 	q := r.URL.Query()
 	c := &credentials{
@@ -37,6 +37,9 @@ func queryCredentials(r *http.Request) *credentials {
 	}
 	if bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found && c.Token == "" {
 		c.Token = strings.Clone(bearer)
+	}
+	if c.Token == "" && c.AuthType == "" && c.ClientVersion == "" && c.Locale == "" && c.Documents == nil {
+		return nil // most clients speak in their CONNECT
 	}
 	return c
 }

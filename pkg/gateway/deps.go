@@ -15,13 +15,16 @@ import (
 type Deps struct {
 	IDs      IDs
 	Verifier Verifier
-	Uplink   Uplink
-	Downlink Downlink
-	Stream   Stream
-	Index    Index
-	Mesh     Forwarder
+	// Revocations are the tokens that were withdrawn.
+	Revocations Revocations
+	Uplink      Uplink
+	Downlink    Downlink
+	Stream      Stream
+	Index       Index
+	Mesh        Forwarder
 
-	UpTopic string // Kafka topic of client events
+	Policy  auth.Policy // how identities end
+	UpTopic string      // Kafka topic of client events
 	Replica id.Replica
 	Boot    string
 	Version string // of this program, for the record headers
@@ -36,6 +39,11 @@ type IDs interface {
 // Verifier turns a token into an identity; *auth.Verifier.
 type Verifier interface {
 	Verify(ctx context.Context, authType, token string) (auth.Identity, error)
+}
+
+// Revocations tells whether a token was withdrawn; *session.Revocations.
+type Revocations interface {
+	Revoked(ctx context.Context, t session.Token) (bool, error)
 }
 
 // Uplink takes records for Kafka; *bus.Producer.

@@ -16,7 +16,10 @@ const reservedPrefix = "sluice:"
 // handleEvent passes a client's event up, or answers it when it is for the
 // gateway itself.
 func (c *Connection) handleEvent(p socketio.Packet, attachments [][]byte) error {
-	if !c.inSpace(p.Namespace) {
+	switch in, over := c.standing(p.Namespace); {
+	case over:
+		return nil // sent before its client heard of the end
+	case !in:
 		return fmt.Errorf("%w: event to a namespace not joined", errProtocol)
 	}
 	name, args, err := socketio.EventArgs(p.Data, c.gw.packetLimits)

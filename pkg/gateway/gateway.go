@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"runtime"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gotomicro/ego/core/elog"
 
+	"sluice/pkg/auth"
 	"sluice/pkg/socketio"
 	"sluice/pkg/stream"
 	"sluice/pkg/transport"
@@ -34,6 +36,9 @@ type Gateway struct {
 	transport  *transport.Server
 	shards     []*shard
 	intern     *interner
+	policy     auth.Policy
+	revoked    *revoked
+	marks      maphash.Seed
 	admission  *admission
 	connecting *connectWatch
 	leaver     *leaver
@@ -53,6 +58,8 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 		forwarded: forwarded, intern: newInterner(), admission: newAdmission(cfg.Address, time.Now),
 		writeTimeout: wire.WriteTimeout, connecting: &connectWatch{timeout: cfg.ConnectTimeout},
 	}
+	g.policy, g.marks = deps.Policy, maphash.MakeSeed()
+	g.revoked = newRevoked(g.policy.Remembered, g.now)
 	_, _ = rand.Read(g.traceSeed[:]) // never fails
 	n := cfg.Shards
 	if n == 0 {
@@ -66,7 +73,7 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 	g.spread = newSpreader(g.fanOut)
 	g.relay = newRelay(g)
 	g.transport = transport.NewServer(wire, transport.Hooks{
-		NewID: g.newID, Admit: g.admitRequest, Open: g.open, Foreign: g.foreign, Unknown: g.refuseUnknown,
+		NewID: g.newID, Admit: g.admitRequest, Open: g.open, Follow: g.follow, Foreign: g.foreign, Unknown: g.refuseUnknown,
 	}, tm, log)
 	return g
 }
@@ -92,6 +99,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	workers.Go(func() { g.leaver.run(inner) })
 	edge.Go(func() { g.connecting.run(outer) })
 	edge.Go(func() { g.spread.run(outer) })
+	edge.Go(func() { g.runExpiry(outer) })
 	edge.Go(func() { g.keep(outer, fail, "transport", g.transport.Run) })
 	edge.Go(func() { g.keep(outer, fail, "stream", g.runStream) })
 	edge.Go(func() { g.keep(outer, fail, "relay", g.relay.run) })

@@ -32,7 +32,11 @@ type world struct {
 	gateway *Gateway
 	server  *httptest.Server
 
-	mu      sync.Mutex // guards what follows
+	policy auth.Policy
+
+	mu      sync.Mutex                                          // guards what follows
+	verify  func(authType, token string) (auth.Identity, error) // instead of believing names
+	revoked func(session.Token) (bool, error)
 	up      []bus.Record
 	upErr   error
 	index   map[id.Socket]session.Client
@@ -45,6 +49,7 @@ var errAway = errors.New("away")
 func newWorld(t *testing.T, change func(*Config, *transport.Config)) *world {
 	t.Helper()
 	w := &world{t: t, index: map[id.Socket]session.Client{}, started: make(chan struct{})}
+	w.policy = auth.Policy{Warning: time.Minute, Remembered: 100}
 	cfg, wire := DefaultConfig(), transport.DefaultConfig()
 	cfg.DrainWindow, wire.FlushTimeout = 0, 200*time.Millisecond
 	if change != nil {
@@ -52,7 +57,7 @@ func newWorld(t *testing.T, change func(*Config, *transport.Config)) *world {
 	}
 	log := elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
 	w.gateway = New(cfg, wire, Deps{
-		IDs: id.NewGenerator(5, id.Window{Until: 1 << 40}, time.Now), Verifier: w, Uplink: w, Downlink: idle{},
+		IDs: id.NewGenerator(5, id.Window{Until: 1 << 40}, time.Now), Verifier: w, Revocations: w, Policy: w.policy, Uplink: w, Downlink: idle{},
 		Stream: w, Index: (*worldIndex)(w), Mesh: w, UpTopic: "up", Replica: 5, Boot: "boot", Version: "test",
 	}, func(*http.Request) bool { return false }, NewMetrics(prometheus.NewRegistry()), transport.NewMetrics(prometheus.NewRegistry()), log)
 	w.server = httptest.NewServer(w.gateway)
@@ -70,8 +75,25 @@ func newWorld(t *testing.T, change func(*Config, *transport.Config)) *world {
 	return w
 }
 
+// Revoked is session.Revocations'.
+func (w *world) Revoked(_ context.Context, t session.Token) (bool, error) {
+	w.mu.Lock()
+	f := w.revoked
+	w.mu.Unlock()
+	if f == nil {
+		return false, nil
+	}
+	return f(t)
+}
+
 // Verify believes any token that is a user's name, except "bad".
 func (w *world) Verify(_ context.Context, authType, token string) (auth.Identity, error) {
+	w.mu.Lock()
+	f := w.verify
+	w.mu.Unlock()
+	if f != nil {
+		return f(authType, token)
+	}
 	if token == "bad" {
 		return auth.Identity{}, auth.ErrRefused
 	}

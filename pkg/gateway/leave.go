@@ -48,6 +48,7 @@ func (c *Connection) depart(why string) (departure, bool, map[uint64]chan callAn
 	}
 	gone := departure{client: c.clientLocked(), spaces: c.spacesLocked(), reason: why}
 	c.member, c.main = false, false
+	s.forgetEndLocked(c)
 	clear(c.spaces)
 	c.spaces = c.spaces[:0]
 	s.leaveAllLocked(c)

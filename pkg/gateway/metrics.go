@@ -44,7 +44,13 @@ type Metrics struct {
 	badPackets   prometheus.Counter
 	strayAcks    prometheus.Counter
 	indexFailed  *prometheus.CounterVec // by operation
-	indexTime    *prometheus.HistogramVec
+	expiries     *prometheus.CounterVec // by what was done: warned, closed
+	renewals     *prometheus.CounterVec // by outcome: ok, or the reason
+
+	revokedSockets    prometheus.Counter
+	revocationUnknown prometheus.Counter
+	followersRefused  *prometheus.CounterVec // by reason
+	indexTime         *prometheus.HistogramVec
 
 	byReason map[dropReason]prometheus.Counter
 }
@@ -75,7 +81,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		gaps:         vec("gaps_total", "Gaps in the broadcast that could not be filled, by reason.", "reason"),
 		badPackets:   counter("bad_packets_total", "Connections closed for what they sent."),
 		strayAcks:    counter("stray_acks_total", "Acknowledgements that nobody waited for."),
-		indexFailed:  vec("index_failed_total", "Writes to the session index that failed, by operation.", "op"),
+		expiries:     vec("expiries_total", "Connections whose identity ends, by what was done: warned, closed.", "done"),
+		renewals:     vec("renewals_total", "New tokens shown on a connection, by outcome: ok, or the reason of the refusal.", "outcome"),
+
+		revokedSockets:    counter("revoked_sockets_total", "Connections closed because their token was revoked."),
+		revocationUnknown: counter("revocations_unknown_total", "Tokens of which Redis could not tell whether they were revoked."),
+		followersRefused:  vec("followers_refused_total", "Requests of a session that somebody else's token came with, by reason.", "reason"),
+
+		indexFailed: vec("index_failed_total", "Writes to the session index that failed, by operation.", "op"),
 		fanOut: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "sluice_gateway_fan_out_seconds", Help: "From arrival of a push to the last write.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 3, 11),

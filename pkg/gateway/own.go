@@ -21,6 +21,8 @@ func (c *Connection) handleOwn(name string, p socketio.Packet, args []byte) erro
 	switch name {
 	case joinEvent, leaveEvent:
 		return c.handleMembership(name, p, args)
+	case authEvent:
+		return c.handleAuth(p, args)
 	default:
 		return fmt.Errorf("%w: reserved event", errProtocol)
 	}

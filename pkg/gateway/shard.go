@@ -13,9 +13,10 @@ import (
 type shard struct {
 	jobs chan job // bounded; the worker is its only reader
 
-	mu    sync.Mutex // guards what follows and the marked fields of the connections
-	conns map[id.Socket]*Connection
-	rooms map[id.Target]*room
+	mu     sync.Mutex // guards what follows and the marked fields of the connections
+	conns  map[id.Socket]*Connection
+	rooms  map[id.Target]*room
+	expiry expiry
 
 	// Owned by the worker.
 	batch []ref // scratch: the receivers of the job at hand

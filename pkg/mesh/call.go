@@ -31,6 +31,17 @@ func (c *Client) Control(ctx context.Context, to id.Replica, req *meshv1.Control
 	})
 }
 
+// Revoke withdraws tokens at one gateway. The boot id is filled in. Errors are
+// those of Call; repeating it does no harm.
+func (c *Client) Revoke(ctx context.Context, to id.Replica, req *meshv1.RevokeRequest) (*meshv1.RevokeResponse, error) {
+	return unary(ctx, c, to, "revoke", func(ctx context.Context, mc meshv1.MeshClient, boot string) (*meshv1.RevokeResponse, error) {
+		return mc.Revoke(ctx, &meshv1.RevokeRequest{
+			Boot: boot, User: req.GetUser(), TokenId: req.GetTokenId(), AuthType: req.GetAuthType(),
+			IssuedBefore: req.GetIssuedBefore(), Until: req.GetUntil(), Reason: req.GetReason(),
+		})
+	})
+}
+
 // Reply answers a client's event. The boot id is that of the request, which knows
 // who received the event when our directory is older than a restart; an empty one
 // is filled in. Errors are those of Call.

@@ -143,6 +143,7 @@ func TestTheTokenIsCheckedOnEveryMethod(t *testing.T) {
 		"Call":    func() error { _, err := mc.Call(ctx, &meshv1.CallRequest{Boot: "boot"}); return err },
 		"Control": func() error { _, err := mc.Control(ctx, &meshv1.ControlRequest{Boot: "boot"}); return err },
 		"Reply":   func() error { _, err := mc.Reply(ctx, &meshv1.ReplyRequest{Boot: "boot"}); return err },
+		"Revoke":  func() error { _, err := mc.Revoke(ctx, &meshv1.RevokeRequest{Boot: "boot"}); return err },
 		"Forward": func() error { _, err := mc.Forward(ctx, &meshv1.ForwardRequest{Boot: "boot"}); return err },
 		"Deliver": func() error {
 			s, err := mc.Deliver(ctx)

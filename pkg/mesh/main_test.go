@@ -43,6 +43,7 @@ type fake struct {
 	call    func(context.Context, id.Socket, []byte) *meshv1.CallResponse
 	control func(context.Context, *meshv1.ControlRequest) *meshv1.ControlResponse
 	reply   func(*meshv1.ReplyRequest) *meshv1.ReplyResponse
+	revoke  func(*meshv1.RevokeRequest) *meshv1.RevokeResponse
 	http    http.HandlerFunc
 }
 
@@ -54,7 +55,10 @@ func (f *fake) Control(ctx context.Context, req *meshv1.ControlRequest) *meshv1.
 	return f.control(ctx, req)
 }
 func (f *fake) Reply(req *meshv1.ReplyRequest) *meshv1.ReplyResponse { return f.reply(req) }
-func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request)     { f.http(w, r) }
+func (f *fake) Revoke(req *meshv1.RevokeRequest) *meshv1.RevokeResponse {
+	return f.revoke(req)
+}
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.http(w, r) }
 
 // book is a Directory.
 type book struct {

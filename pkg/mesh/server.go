@@ -29,6 +29,8 @@ type Handler interface {
 	Control(ctx context.Context, req *meshv1.ControlRequest) *meshv1.ControlResponse
 	// Reply answers a client's event.
 	Reply(req *meshv1.ReplyRequest) *meshv1.ReplyResponse
+	// Revoke closes the sockets of withdrawn tokens and refuses the tokens.
+	Revoke(req *meshv1.RevokeRequest) *meshv1.RevokeResponse
 	// ServeHTTP serves polls and upgrades that other gateways forwarded. It is
 	// the handler of the clients' own requests; Forwarded tells them apart.
 	ServeHTTP(w http.ResponseWriter, r *http.Request)
@@ -150,6 +152,16 @@ func (s *Server) Reply(ctx context.Context, req *meshv1.ReplyRequest) (*meshv1.R
 	}
 	defer leave()
 	return answer(ctx, s.h.Reply(req))
+}
+
+// Revoke implements meshv1.MeshServer.
+func (s *Server) Revoke(ctx context.Context, req *meshv1.RevokeRequest) (*meshv1.RevokeResponse, error) {
+	ctx, leave, err := s.enter(ctx, req.GetBoot())
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return answer(ctx, s.h.Revoke(req))
 }
 
 // answer is an error when the handler had none.

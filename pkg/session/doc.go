@@ -1,6 +1,6 @@
 // Package session is the index of who is where: which sockets a user has, which
 // are members of a document, which replica holds each of them. It owns the keys
-// of the index in Redis:
+// of the index in Redis, and those of the tokens that were withdrawn:
 //
 //	ws:client:{socket}             hash    user, replica, boot, auth_type, version,
 //	                                       locale, since, doc:{guid} -> version of the join
@@ -12,6 +12,8 @@
 //	ws:nodes                       zset    replica:boot -> last heartbeat; all that are not swept
 //	ws:node:clients:{replica}:{boot} zset  socket -> last seen; what a dead process left
 //	ws:node:sweep:{replica}:{boot} string  the lock of who sweeps
+//	ws:revoked:user:{type or *}:{uid}   string  Unix ms up to which the user's tokens were issued
+//	ws:revoked:token:{type or *}:{jti}  string  anything; both live as long as they are remembered
 //
 // Times are Unix microseconds. A tag is 8 hexadecimal digits made of the boot
 // id: lists carry it because a replica that was restarted keeps its number, and
@@ -54,5 +56,7 @@
 //
 // A lease that is gone although it was renewed in time means that Redis was
 // emptied; another run id, that it was restarted or replaced and may be of
-// yesterday. Both make the gateway write everything again at once.
+// yesterday. Both make the gateway write everything again at once. Revocations
+// are nobody's to write again: after a loss only the gateways that were told
+// know them, until they restart.
 package session

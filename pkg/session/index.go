@@ -76,12 +76,14 @@ func (i *Index) version() int64 {
 
 // time starts the clock for an operation and returns the function that stops
 // it. Pipelines have no other measurement.
-func (i *Index) time(op string) func(error) {
+func (i *Index) time(op string) func(error) { return i.m.time(op) }
+
+func (m *Metrics) time(op string) func(error) {
 	start := time.Now()
 	return func(err error) {
-		i.m.seconds.WithLabelValues(op).Observe(time.Since(start).Seconds())
+		m.seconds.WithLabelValues(op).Observe(time.Since(start).Seconds())
 		if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCursor) {
-			i.m.failures.WithLabelValues(op).Inc()
+			m.failures.WithLabelValues(op).Inc()
 		}
 	}
 }

@@ -21,6 +21,19 @@ func (k keys) nodes() string             { return k.prefix + ":nodes" }
 func (k keys) lease(r id.Replica) string { return k.prefix + ":node:" + r.String() }
 func (k keys) sweep(n Node) string       { return k.prefix + ":node:sweep:" + n.text() }
 
+// revoked holds until when the tokens of a user must have been issued to be
+// refused, or anything for a single token. "*" is all auth types.
+func (k keys) revoked(t RevokedTokens) string {
+	authType := t.AuthType
+	if authType == "" {
+		authType = "*"
+	}
+	if t.User != "" {
+		return k.prefix + ":revoked:user:" + authType + ":" + string(t.User)
+	}
+	return k.prefix + ":revoked:token:" + authType + ":" + t.ID
+}
+
 // nodeClients holds the sockets of one process, so that they are found when it
 // is dead.
 func (k keys) nodeClients(n Node) string { return k.prefix + ":node:clients:" + n.text() }

@@ -47,6 +47,13 @@ type Session struct {
 // ID is the number that Hooks.NewID gave the session.
 func (s *Session) ID() uint64 { return s.id }
 
+// Receiver is what Hooks.Open returned for the session; nil while it has not yet.
+func (s *Session) Receiver() Receiver {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rcv
+}
+
 // SID is the secret name of the session. Whoever has it can speak for the
 // client: do not log or store it.
 func (s *Session) SID() string { return formatSID(s.id, &s.secret) }

@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"sluice/pkg/auth"
+	"sluice/pkg/id"
+	"sluice/pkg/reason"
+	"sluice/pkg/socketio"
+)
+
+// authEvent shows a new token on a connection that is there: its argument is
+// {"token":"..."}, its acknowledgement {"ok":true,"expiresAt":1767326645000} or
+// {"ok":false,"code":"unauthorized","retry":"new_token"}.
+const authEvent = reservedPrefix + "auth"
+
+// handleAuth gives the connection the identity of a new token. It must be of the
+// same user and auth type; otherwise everything stays as it is.
+func (c *Connection) handleAuth(p socketio.Packet, args []byte) error {
+	var shown []struct {
+		Token string `json:"token"`
+	}
+	why := reason.BadRequest
+	var who auth.Identity
+	if json.Unmarshal(args, &shown) == nil && len(shown) == 1 && shown[0].Token != "" {
+		who, why = c.renew(shown[0].Token)
+	}
+	if why != "" {
+		c.gw.m.renewals.WithLabelValues(string(why)).Inc()
+		args := why.AppendAdvice([]byte(`[{"ok":false,`), wait(why))
+		return c.answer(p, append(args, `}]`...))
+	}
+	c.gw.m.renewals.WithLabelValues("ok").Inc()
+	answer := []byte(`[{"ok":true`)
+	if !who.ExpiresAt.IsZero() {
+		answer = strconv.AppendInt(append(answer, `,"expiresAt":`...), who.ExpiresAt.UnixMilli(), 10)
+	}
+	return c.answer(p, append(answer, `}]`...))
+}
+
+// renew verifies a token and gives the connection its identity; why is "" when
+// it has it. Documents that the old token granted and the new one does not are
+// left; those that a component joined stay.
+func (c *Connection) renew(token string) (who auth.Identity, why reason.Reason) {
+	g := c.gw
+	seen := g.revoked.version()
+	who, why = g.identify(c.authType(), token)
+	for why == "" {
+		left, result := c.become(who, seen)
+		switch result {
+		case entered:
+			g.leftDocs(c.id, left)
+			return who, ""
+		case overtaken:
+			seen = g.revoked.version()
+			if g.revoked.covers(tokenOf(&who)) {
+				why = reason.Revoked
+			}
+		case stranger:
+			why = reason.Identity
+		default:
+			why = reason.Expired
+		}
+	}
+	return auth.Identity{}, why
+}
+
+func (c *Connection) authType() string {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	return c.identity.AuthType
+}
+
+// become replaces the identity, and lists the documents that were left for it.
+func (c *Connection) become(who auth.Identity, seen uint64) (left []id.Doc, result entry) {
+	s, g := c.shard, c.gw
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := &c.identity
+	switch {
+	case g.revoked.version() != seen:
+		return nil, overtaken
+	case !c.member || c.expired:
+		return nil, late
+	case old.User != who.User || old.AuthType != who.AuthType || old.Anonymous:
+		return nil, stranger
+	}
+	for _, d := range c.docsLocked() {
+		if old.MayJoin(d) && !who.MayJoin(d) {
+			s.leaveLocked(c, id.DocTarget(d))
+			left = append(left, d)
+		}
+	}
+	s.forgetEndLocked(c)
+	// What the client said of itself when it connected goes on to hold.
+	who.ClientVersion, who.Locale = old.ClientVersion, old.Locale
+	c.identity, c.warned = who, false
+	s.expectEndLocked(c, &g.policy)
+	return left, entered
+}
