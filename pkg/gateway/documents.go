@@ -56,11 +56,21 @@ func (g *Gateway) joinDoc(s *shard, socket id.Socket, d id.Doc) error {
 	if c == nil {
 		return errGone
 	}
-	if len(c.rooms) > g.cfg.MaxDocuments { // one room is the user's
+	t := id.DocTarget(d)
+	if len(c.rooms) >= g.maxRooms(c) && !s.inLocked(c, t) {
 		return errFull
 	}
-	s.joinLocked(c, id.DocTarget(d))
+	s.joinLocked(c, t)
 	return nil
+}
+
+// maxRooms is how many rooms a connection may be in: one is its user's, if it
+// has one.
+func (g *Gateway) maxRooms(c *Connection) int {
+	if c.identity.User == "" {
+		return g.cfg.MaxDocuments
+	}
+	return g.cfg.MaxDocuments + 1
 }
 
 // leaveDoc ends a membership here; false if there was none.

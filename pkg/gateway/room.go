@@ -36,6 +36,12 @@ func (s *shard) joinLocked(c *Connection, t id.Target) bool {
 	return true
 }
 
+// inLocked tells whether c is a member of the target's room.
+func (s *shard) inLocked(c *Connection, t id.Target) bool {
+	r := s.rooms[t]
+	return r != nil && c.slotOfLocked(r) >= 0
+}
+
 // leaveLocked ends a membership; false if there was none.
 func (s *shard) leaveLocked(c *Connection, t id.Target) bool {
 	r := s.rooms[t]
