@@ -148,6 +148,9 @@ func (c *GatewayConfig) check() error {
 	if c.Mesh.MaxForwardBytes < c.Transport.MaxPayload {
 		errs = append(errs, errors.New("mesh.max_forward_bytes: must not be below transport.max_payload"))
 	}
+	if m := c.Gateway.Packets.MessageBytes; m > 0 && m < c.Transport.MaxPayload {
+		errs = append(errs, errors.New("gateway.packets.message_bytes: must not be below transport.max_payload"))
+	}
 	if c.Mesh.ForwardTimeout <= c.Transport.PingInterval {
 		errs = append(errs, errors.New("mesh.forward_timeout: must be longer than transport.ping_interval, for which a poll may hang"))
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sluice/pkg/socketio"
 )
 
 // Config is what a connection may do, and how much of it.
@@ -35,6 +37,8 @@ type Config struct {
 	// MaxStrayAcks is how many acknowledgements that nobody asked for a client may
 	// send before it is closed. Default 100: a few come late in any network.
 	MaxStrayAcks int `toml:"max_stray_acks"`
+	// Packets bounds what one Socket.IO packet of a client may hold.
+	Packets socketio.Limits `toml:"packets"`
 	// Address bounds what one client address may do.
 	Address AddressConfig `toml:"address"`
 	// MaxCalls that may wait for the acknowledgement of one socket. Default 64.
@@ -72,6 +76,7 @@ func DefaultConfig() Config {
 	return Config{
 		Namespaces: []string{mainSpace}, ConnectTimeout: 10 * time.Second, AuthTimeout: 3 * time.Second,
 		IndexTimeout: 500 * time.Millisecond, MaxDocuments: 64, MaxNamespaces: 4, MaxCalls: 64, MaxUserSockets: 32, MaxStrayAcks: 100,
+		Packets:    socketio.DefaultLimits(),
 		Address:    defaultAddress(),
 		ShardQueue: 1024, RelayBatch: 256, DrainWindow: 30 * time.Second, TellClosing: true,
 	}
@@ -122,6 +127,9 @@ func (c *Config) Validate() error {
 		bad("max_user_sockets: must not be negative")
 	}
 	errs = append(errs, c.Address.check()...)
+	if err := c.Packets.Validate(); err != nil {
+		bad("packets: %w", err)
+	}
 	if c.Shards < 0 || c.Shards > 1024 {
 		bad("shards: must be between 0 and 1024")
 	}

@@ -54,7 +54,7 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 	m *Metrics, tm *transport.Metrics, log *elog.Component,
 ) *Gateway {
 	g := &Gateway{
-		cfg: cfg, deps: deps, packetLimits: socketio.DefaultLimits(), log: log, m: m, now: time.Now,
+		cfg: cfg, deps: deps, packetLimits: cfg.Packets, log: log, m: m, now: time.Now,
 		forwarded: forwarded, intern: newInterner(), admission: newAdmission(cfg.Address, time.Now),
 		writeTimeout: wire.WriteTimeout, connecting: &connectWatch{timeout: cfg.ConnectTimeout},
 	}
