@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ func floodAttacks(t *testing.T) []attack {
 	slowPoll := authOf(t, "slow poll", fmt.Sprintf(`"documents":[%q]`, slowDoc))
 	return []attack{
 		{"more sessions than an address may have", manySessions},
+		{"more connections than an address may have", manyConnections},
 		{"a flood of unknown sids", manyUnknown},
 		{"more sockets than a user may have", manySockets(authOf(t, "many"))},
 		{"acknowledgements that nobody asked for", strayAcks(authOf(t, "acks"))},
@@ -29,11 +31,25 @@ func floodAttacks(t *testing.T) []attack {
 	}
 }
 
-// manySessions opens sessions until it may not, over one connection after the
-// other.
+// manySessions opens sessions until it may not, one behind the other on one
+// connection. It says of each that it is for somebody else.
 func manySessions(ctx context.Context, p *party) error {
+	conn, err := p.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // the rest of the answers is not read
+	go func() {
+		for i := range 400 {
+			_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.1.2.%d\r\nForwarded: for=10.1.2.%d\r\n\r\n", pollingURL, i%256, i%256)
+			if err != nil {
+				return // enough was said
+			}
+		}
+	}()
+	r := bufio.NewReader(conn)
 	for range 400 {
-		a, err := p.say(ctx, request("GET", pollingURL, ""))
+		a, err := hear(r)
 		if err != nil {
 			return err
 		}
@@ -45,6 +61,43 @@ func manySessions(ctx context.Context, p *party) error {
 		}
 	}
 	return errors.New("one address has 400 new sessions")
+}
+
+// manyConnections opens connections that say nothing, until one that asks gets no
+// answer. On a machine that is busy the first may be gone before the last comes.
+func manyConnections(ctx context.Context, p *party) error {
+	for range 5 {
+		if ok, err := p.crowd(ctx, 300); ok || err != nil {
+			return err
+		}
+	}
+	return errors.New("one address has 300 connections")
+}
+
+// crowd opens connections and tells whether the last of them is shut out.
+func (p *party) crowd(ctx context.Context, size int) (shutOut bool, err error) {
+	all := make([]net.Conn, 0, size)
+	defer func() {
+		for _, conn := range all {
+			_ = conn.Close() // they said nothing
+		}
+	}()
+	for range size {
+		conn, err := p.dial(ctx)
+		if err != nil {
+			return true, nil //nolint:nilerr // not even a connection
+		}
+		all = append(all, conn)
+	}
+	last := all[size-1]
+	if _, err := io.WriteString(last, request("GET", pollingURL, "")); err != nil {
+		return true, nil //nolint:nilerr // it is closed
+	}
+	a, err := hear(bufio.NewReader(last))
+	if err == nil && a.status != http.StatusOK && a.status != http.StatusTooManyRequests {
+		return false, fmt.Errorf("%d %.80q", a.status, a.body)
+	}
+	return err != nil, nil
 }
 
 // manyUnknown asks for sessions that do not exist, until it is told to wait.
