@@ -75,7 +75,8 @@ func (s *devServices) echoDefaults() {
 	g.Transport.Origins, g.Transport.CORS, g.Transport.CORSCredentials = []string{"*"}, true, true
 	g.Gateway.Namespaces = []string{"/", "/custom"}
 	g.Gateway.Refuse = []gateway.RefuseConfig{{Namespace: "/refused", Message: "Not authorized", Data: `{"code":"E1"}`}}
-	g.Gateway.Address = gateway.AddressConfig{}
+	a := &g.Gateway.Address
+	a.MaxSessions, a.NewPerSecond, a.UnknownPerSecond = 0, 0, 0
 	g.Gateway.TellClosing = false
 	s.API.API.Components = []api.ComponentConfig{{
 		Name: devEcho, Tokens: []string{devEchoToken}, Methods: []string{"Push", "PushStream", "Kick", "Reply", "Subscribe"},
