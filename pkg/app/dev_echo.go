@@ -77,6 +77,7 @@ func (s *devServices) echoDefaults() {
 	g.Gateway.Refuse = []gateway.RefuseConfig{{Namespace: "/refused", Message: "Not authorized", Data: `{"code":"E1"}`}}
 	a := &g.Gateway.Address
 	a.MaxSessions, a.NewPerSecond, a.UnknownPerSecond = 0, 0, 0
+	g.Edge.ConnsPerSecond, g.Edge.MaxConnsPerAddress = 0, 0
 	g.Gateway.TellClosing = false
 	s.API.API.Components = []api.ComponentConfig{{
 		Name: devEcho, Tokens: []string{devEchoToken}, Methods: []string{"Push", "PushStream", "Kick", "Reply", "Subscribe"},
