@@ -22,6 +22,12 @@ type Config struct {
 	// ConnectTimeout is how long a client may take to connect to a namespace.
 	// Default 10s. Lower it when idle handshakes are a burden.
 	ConnectTimeout time.Duration `toml:"connect_timeout"`
+	// AttachmentTimeout is how long the attachments of one event may take after the
+	// packet that announced them. Default 10s. Raise it for clients that send
+	// large files over slow lines.
+	AttachmentTimeout time.Duration `toml:"attachment_timeout"`
+	// Packets bounds what a Socket.IO packet may look like.
+	Packets socketio.Limits `toml:"packets"`
 	// AuthTimeout bounds the verification of one token. Default 3s.
 	AuthTimeout time.Duration `toml:"auth_timeout"`
 	// IndexTimeout bounds one write to the session index, and so what a Redis
@@ -37,8 +43,6 @@ type Config struct {
 	// MaxStrayAcks is how many acknowledgements that nobody asked for a client may
 	// send before it is closed. Default 100: a few come late in any network.
 	MaxStrayAcks int `toml:"max_stray_acks"`
-	// Packets bounds what one Socket.IO packet of a client may hold.
-	Packets socketio.Limits `toml:"packets"`
 	// Address bounds what one client address may do.
 	Address AddressConfig `toml:"address"`
 	// MaxCalls that may wait for the acknowledgement of one socket. Default 64.
@@ -74,9 +78,8 @@ type RefuseConfig struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Namespaces: []string{mainSpace}, ConnectTimeout: 10 * time.Second, AuthTimeout: 3 * time.Second,
+		Namespaces: []string{mainSpace}, ConnectTimeout: 10 * time.Second, AttachmentTimeout: 10 * time.Second, Packets: defaultPackets(), AuthTimeout: 3 * time.Second,
 		IndexTimeout: 500 * time.Millisecond, MaxDocuments: 64, MaxNamespaces: 4, MaxCalls: 64, MaxUserSockets: 32, MaxStrayAcks: 100,
-		Packets:    socketio.DefaultLimits(),
 		Address:    defaultAddress(),
 		ShardQueue: 1024, RelayBatch: 256, DrainWindow: 30 * time.Second, TellClosing: true,
 	}
@@ -109,7 +112,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	for key, d := range map[string]time.Duration{
-		"connect_timeout": c.ConnectTimeout, "auth_timeout": c.AuthTimeout, "index_timeout": c.IndexTimeout,
+		"connect_timeout": c.ConnectTimeout, "attachment_timeout": c.AttachmentTimeout, "auth_timeout": c.AuthTimeout, "index_timeout": c.IndexTimeout,
 	} {
 		if d <= 0 {
 			bad("%s: must be above 0", key)
@@ -127,16 +130,34 @@ func (c *Config) Validate() error {
 		bad("max_user_sockets: must not be negative")
 	}
 	errs = append(errs, c.Address.check()...)
-	if err := c.Packets.Validate(); err != nil {
-		bad("packets: %w", err)
-	}
 	if c.Shards < 0 || c.Shards > 1024 {
 		bad("shards: must be between 0 and 1024")
 	}
 	if c.DrainWindow < 0 {
 		bad("drain_window: must not be negative")
 	}
+	if err := c.Packets.Validate(); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			bad("packets.%s", line)
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// defaultPackets are the parser's own, but for the size, which is the transport's.
+func defaultPackets() socketio.Limits {
+	l := socketio.DefaultLimits()
+	l.MessageBytes = 0
+	return l
+}
+
+// packetLimits is what a packet may look like on a transport with maxPayload.
+func (c *Config) packetLimits(maxPayload int) socketio.Limits {
+	l := c.Packets
+	if l.MessageBytes == 0 {
+		l.MessageBytes = maxPayload
+	}
+	return l
 }
 
 func validNamespace(ns string) bool {

@@ -36,7 +36,7 @@ func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver
 		c.form = oldForm(r)
 	}
 	c.place = g.admission.sessions.Enter(addrOf(s.RemoteAddr()))
-	g.connecting.watch(c)
+	g.connecting.watch(c.ref(), 0)
 	if c.form.old() {
 		c.greet()
 	}

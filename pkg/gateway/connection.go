@@ -30,6 +30,7 @@ const (
 // goes back through PutConn when the transport has closed.
 type Connection struct {
 	gen  atomic.Uint32 // odd numbers do not mean anything; it only changes
+	part atomic.Uint32 // counts binary events: odd while attachments of one are missing
 	mark atomic.Uint64 // of the handshake's token, or the first CONNECT's; 0: none
 
 	// Set when the session opens, before anybody else can see the connection.
@@ -85,6 +86,7 @@ func resetConnection(c *Connection) {
 	c.gw, c.shard, c.session, c.id = nil, nil, nil, 0
 	c.since, c.query, c.origin, c.place = time.Time{}, nil, "", nil
 	c.asm, c.stray, c.ended, c.form = nil, 0, false, formRev5
+	c.part.Store(0)
 	c.identity = auth.Identity{}
 	c.member, c.main, c.warned, c.expired = false, false, false, false
 	c.mark.Store(0)

@@ -40,7 +40,8 @@ type Gateway struct {
 	revoked    *revoked
 	marks      maphash.Seed
 	admission  *admission
-	connecting *connectWatch
+	connecting *lateWatch
+	assembling *lateWatch
 	leaver     *leaver
 	spread     *spreader
 	relay      *relay
@@ -54,9 +55,9 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 	m *Metrics, tm *transport.Metrics, log *elog.Component,
 ) *Gateway {
 	g := &Gateway{
-		cfg: cfg, deps: deps, packetLimits: cfg.Packets, log: log, m: m, now: time.Now,
-		forwarded: forwarded, intern: newInterner(), admission: newAdmission(cfg.Address, time.Now),
-		writeTimeout: wire.WriteTimeout, connecting: &connectWatch{timeout: cfg.ConnectTimeout},
+		cfg: cfg, deps: deps, packetLimits: cfg.packetLimits(wire.MaxPayload), log: log, m: m, now: time.Now,
+		forwarded: forwarded, intern: newInterner(), admission: newAdmission(cfg.Address, time.Now), writeTimeout: wire.WriteTimeout,
+		connecting: &lateWatch{timeout: cfg.ConnectTimeout}, assembling: &lateWatch{timeout: cfg.AttachmentTimeout},
 	}
 	g.policy, g.marks = deps.Policy, maphash.MakeSeed()
 	g.revoked = newRevoked(g.policy.Remembered, g.now)
@@ -97,7 +98,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 		workers.Go(func() { s.run(inner) })
 	}
 	workers.Go(func() { g.leaver.run(inner) })
-	edge.Go(func() { g.connecting.run(outer) })
+	edge.Go(func() { g.connecting.run(outer, lateConnect) })
+	edge.Go(func() { g.assembling.run(outer, lateAttachments) })
 	edge.Go(func() { g.spread.run(outer) })
 	edge.Go(func() { g.runExpiry(outer) })
 	edge.Go(func() { g.keep(outer, fail, "transport", g.transport.Run) })

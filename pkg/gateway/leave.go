@@ -87,7 +87,7 @@ func (c *Connection) handleDisconnect(p socketio.Packet) error {
 	// In this goroutine and not the leaver's: a CONNECT may follow, and what it
 	// writes to the index must come after.
 	g.leaver.settle([]departure{gone})
-	g.connecting.watch(c)
+	g.connecting.watch(c.ref(), 0)
 	return nil
 }
 

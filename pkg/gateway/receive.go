@@ -51,12 +51,12 @@ func (c *Connection) receive(data []byte, binary bool) error {
 	if p.Attachments == 0 {
 		return c.dispatch(p, nil)
 	}
-	c.asm = new(socketio.Assembler)
-	done, err := c.asm.Packet(p)
-	if err != nil || !done {
+	c.asm = &socketio.Assembler{MaxBytes: c.gw.packetLimits.MessageBytes}
+	if _, err = c.asm.Packet(p); err != nil { // never done: attachments follow
 		return err
 	}
-	return c.assembled()
+	c.gw.assembling.watch(c.ref(), c.part.Add(1))
+	return nil
 }
 
 func (c *Connection) receiveAttachment(data []byte, binary bool) error {
@@ -73,6 +73,7 @@ func (c *Connection) receiveAttachment(data []byte, binary bool) error {
 func (c *Connection) assembled() error {
 	p, attachments := c.asm.Take()
 	c.asm = nil
+	c.part.Add(1)
 	return c.dispatch(p, attachments)
 }
 

@@ -8,10 +8,10 @@ import (
 	"sluice/pkg/reason"
 )
 
-// connectWatch closes connections that do not connect to any namespace in
-// time. The timeout is the same for all, so the oldest is always the first and
-// a queue serves where each connection would need a timer.
-type connectWatch struct {
+// lateWatch looks at connections when a time is over that is the same for all:
+// the oldest is always the first, and a queue serves where each connection would
+// need a timer.
+type lateWatch struct {
 	timeout time.Duration
 
 	mu    sync.Mutex // guards queue
@@ -20,26 +20,25 @@ type connectWatch struct {
 
 type watched struct {
 	ref   ref
+	part  uint32 // the binary event that is being received
 	until time.Time
 }
 
-func (w *connectWatch) watch(c *Connection) {
+func (w *lateWatch) watch(r ref, part uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue = append(w.queue, watched{ref: c.ref(), until: time.Now().Add(w.timeout)})
+	w.queue = append(w.queue, watched{ref: r, part: part, until: time.Now().Add(w.timeout)})
 }
 
-// run closes who is late until ctx ends.
-func (w *connectWatch) run(ctx context.Context) {
+// run calls look for each whose time is over until ctx ends.
+func (w *lateWatch) run(ctx context.Context, look func(watched)) {
 	tick := time.NewTicker(max(w.timeout/10, 10*time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
-			for _, r := range w.due(now) {
-				if !r.connected() {
-					r.session.Close(reason.ConnectTimeout)
-				}
+			for _, x := range w.due(now) {
+				look(x)
 			}
 		case <-ctx.Done():
 			return
@@ -47,21 +46,32 @@ func (w *connectWatch) run(ctx context.Context) {
 	}
 }
 
-func (w *connectWatch) due(now time.Time) []ref {
+func (w *lateWatch) due(now time.Time) []watched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
 	for n < len(w.queue) && !w.queue[n].until.After(now) {
 		n++
 	}
-	due := make([]ref, n)
-	for i, q := range w.queue[:n] {
-		due[i] = q.ref
-	}
+	due := append([]watched(nil), w.queue[:n]...)
 	left := copy(w.queue, w.queue[n:])
 	clear(w.queue[left:])
 	w.queue = w.queue[:left]
 	return due
+}
+
+// lateConnect closes who has not connected to any namespace.
+func lateConnect(x watched) {
+	if !x.ref.connected() {
+		x.ref.session.Close(reason.ConnectTimeout)
+	}
+}
+
+// lateAttachments closes who announced attachments and did not send them.
+func lateAttachments(x watched) {
+	if c := x.ref.conn; c.gen.Load() == x.ref.gen && c.part.Load() == x.part {
+		x.ref.session.Close(reason.Protocol)
+	}
 }
 
 // connected tells whether the connection is a member, or gone.

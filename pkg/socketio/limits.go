@@ -34,8 +34,8 @@ type Limits struct {
 
 	// MessageBytes is how large one event may be in memory, in bytes: its
 	// JSON and all attachments together, also when the JSON was made from
-	// MessagePack, which is shorter on the wire. Default 1,000,000, at most
-	// 64 MiB. Keep it at or above the transport's max_payload.
+	// MessagePack, which is shorter on the wire. At most 64 MiB. Default 0: a
+	// gateway takes the transport's max_payload, others 1,000,000.
 	MessageBytes int `toml:"message_bytes"`
 }
 

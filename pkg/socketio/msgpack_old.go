@@ -17,8 +17,7 @@ func ParseMsgpackText(data []byte, lim Limits) (Packet, error) {
 	}
 	lim = lim.filled()
 	s := scanner{b: data, depth: lim.Depth}
-	end, err := s.document()
-	if err != nil {
+	if _, err := s.document(); err != nil {
 		return Packet{}, err
 	}
 	if data[0] != '{' {
@@ -26,8 +25,8 @@ func ParseMsgpackText(data []byte, lim Limits) (Packet, error) {
 	}
 	typ, name := -1, []byte(nil)
 	for i := s.space(1); data[i] != '}'; {
-		var key int
-		if key, end, err = s.member(i); err != nil {
+		key, end, err := s.member(i)
+		if err != nil {
 			return Packet{}, err
 		}
 		value := data[s.space(s.space(key)+1):end]
