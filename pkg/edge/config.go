@@ -64,8 +64,9 @@ type Config struct {
 	// ReloadEvery is the time between two looks at all these files. Default 10s.
 	ReloadEvery time.Duration `toml:"reload_every"`
 	// MaxHandshakes is how many TLS handshakes may compute at the same time; the
-	// others wait, at most HeaderTimeout. Default 0: one per CPU that this process
-	// may use. More does not finish them sooner, and delays everybody else.
+	// others wait, at most HeaderTimeout. Default 0: half of the CPUs that this
+	// process may use, at least one. The other half is for those who are connected:
+	// when handshakes may take all CPUs, everybody else waits behind them.
 	MaxHandshakes int `toml:"max_handshakes"`
 
 	// ConnsPerSecond is how many connections of one address may come per second,
@@ -159,7 +160,7 @@ func (c *Config) handshakes() int {
 	if c.MaxHandshakes > 0 {
 		return c.MaxHandshakes
 	}
-	return runtime.GOMAXPROCS(0)
+	return max(1, runtime.GOMAXPROCS(0)/2)
 }
 
 // conns is how many connections there may be; 0 means that nobody knows.

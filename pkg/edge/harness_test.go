@@ -26,14 +26,14 @@ func quiet() *elog.Component {
 
 // world is a port that serves, with a handler that tells who asks.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	port    *Port
 	tls     *TLS
 	address string
 }
 
 // newWorld listens. With certificates in cfg it speaks TLS.
-func newWorld(t *testing.T, change func(*Config), handler http.HandlerFunc) *world {
+func newWorld(t testing.TB, change func(*Config), handler http.HandlerFunc) *world {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.HeaderTimeout = patience
@@ -109,7 +109,7 @@ const simple = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 // ask sends text and returns the status and the body of the answer; 0 when the
 // connection was closed instead.
-func ask(t *testing.T, conn net.Conn, text string) (status int, body string) {
+func ask(t testing.TB, conn net.Conn, text string) (status int, body string) {
 	t.Helper()
 	io.WriteString(conn, text) // who does not take it has closed
 	r, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -121,7 +121,7 @@ func ask(t *testing.T, conn net.Conn, text string) (status int, body string) {
 	return r.StatusCode, strings.TrimSpace(string(b))
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -130,7 +130,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func counted(t *testing.T, c prometheus.Counter) int {
+func counted(t testing.TB, c prometheus.Counter) int {
 	t.Helper()
 	var m dto.Metric
 	if err := c.Write(&m); err != nil {

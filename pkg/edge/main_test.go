@@ -12,5 +12,9 @@ func TestMain(m *testing.M) {
 		serveWithFewFiles()
 		return
 	}
+	if address := os.Getenv(stormEnv); address != "" {
+		storm(address)
+		return
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
 }

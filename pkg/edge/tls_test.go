@@ -57,7 +57,7 @@ func issue(t *testing.T, parent *tls.Certificate, names ...string) tls.Certifica
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-func write(t *testing.T, file, kind string, der []byte) string {
+func write(t testing.TB, file, kind string, der []byte) string {
 	t.Helper()
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
