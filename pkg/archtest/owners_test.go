@@ -39,7 +39,7 @@ var owners = []owner{
 	{library: "github.com/golang-jwt/jwt", by: []string{"pkg/auth"}, tests: true},
 	{library: "github.com/sony/gobreaker", by: []string{"pkg/auth"}},
 	{library: "google.golang.org/grpc", by: []string{
-		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/mesh", "pkg/auth", "pkg/component", "pkg/api", "pkg/app", "cmd/ws-bench", "cmd/wsctl",
+		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/mesh", "pkg/auth", "pkg/component", "pkg/api", "pkg/app", "cmd/wsctl",
 	}, tests: true},
 
 	// The embedded services.

@@ -37,7 +37,9 @@ type client struct {
 	in     []byte // the beginning of a frame
 	parts  []byte // the beginning of a fragmented message
 	out    []byte // what the kernel did not take
-	sender *sender
+	// receipts that it sent, in all its sessions: their numbers.
+	receipts uint32
+	sender   *sender
 }
 
 // sender is what a client sent, of those that send.
@@ -190,11 +192,11 @@ var busyPrefix, gapPrefix = []byte(`["sluice:busy"`), []byte(`["sluice:gap"`)
 // counted takes a message that begins with its mark.
 func (l *loop) counted(c *client, rest []byte) {
 	m, ok := parseMark(rest)
-	if !ok || m.stream != c.stream {
+	if !ok || m.Stream != c.stream {
 		l.stats.Foreign++
 		return
 	}
-	switch c.seen.See(m.number) {
+	switch c.seen.See(m.Number) {
 	case tally.Duplicate:
 		l.stats.Duplicates++
 		return
@@ -203,15 +205,17 @@ func (l *loop) counted(c *client, rest []byte) {
 	case tally.New:
 	}
 	l.stats.Delivered++
-	l.stats.Latency.Add(time.Duration(l.now - m.at))
+	l.stats.Latency.Add(time.Duration(l.now - m.At))
 	if l.cfg.Receipt == "" || c.state != up {
 		return
 	}
 	l.stats.Receipts++
+	c.receipts++
 	l.text = append(append(append(l.text[:0], `42["`...), l.cfg.Receipt...), `",`...)
 	l.text = append(strconv.AppendUint(l.text, uint64(l.first+c.index), 10), ',')
-	l.text = append(strconv.AppendUint(l.text, uint64(m.stream), 10), ',')
-	l.text = append(strconv.AppendUint(l.text, uint64(m.number), 10), ']')
+	l.text = append(strconv.AppendUint(l.text, uint64(c.receipts), 10), ',')
+	l.text = append(strconv.AppendUint(l.text, uint64(m.Stream), 10), ',')
+	l.text = append(strconv.AppendUint(l.text, uint64(m.Number), 10), ']')
 	l.out = appendFrame(l.out, opText, l.text)
 }
 
@@ -229,7 +233,7 @@ func (l *loop) answer(c *client, data []byte) {
 	l.stats.Answered++
 	if _, rest, found := bytes.Cut(data, []byte(`"`)); found {
 		if m, ok := parseMark(rest); ok {
-			l.stats.Roundtrip.Add(time.Duration(l.now - m.at))
+			l.stats.Roundtrip.Add(time.Duration(l.now - m.At))
 		}
 	}
 }

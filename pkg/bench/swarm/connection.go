@@ -142,6 +142,7 @@ func (l *loop) joined(c *client) {
 	now := Now()
 	l.stats.ConnectTime.Add(time.Duration(now - c.since))
 	l.stats.Connects++
+	l.stats.Connected = now
 	l.stats.Up++
 	l.inside--
 	c.state, c.since, c.seen = up, now, tally.Sequence{}

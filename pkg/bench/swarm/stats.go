@@ -12,6 +12,7 @@ type Stats struct {
 	Slow       int `json:"slow"`       // connected, and not reading on purpose
 
 	Connects   uint64 `json:"connects"`   // that succeeded
+	Connected  int64  `json:"connected"`  // when the last of them did
 	Delivered  uint64 `json:"delivered"`  // counted messages, each once
 	Duplicates uint64 `json:"duplicates"` // of counted messages
 	Late       uint64 `json:"late"`       // came after a younger one
@@ -44,6 +45,7 @@ func (s *Stats) Add(o *Stats) {
 	s.Connecting += o.Connecting
 	s.Slow += o.Slow
 	s.Connects += o.Connects
+	s.Connected = max(s.Connected, o.Connected)
 	s.Delivered += o.Delivered
 	s.Duplicates += o.Duplicates
 	s.Late += o.Late

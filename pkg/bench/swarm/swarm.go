@@ -38,8 +38,9 @@ type Options struct {
 	Stream  func(client uint32) uint32
 	// Auth appends the payload of a client's CONNECT, a JSON object or nothing.
 	Auth func(dst []byte, client uint32) []byte
-	// Receipt is the event that answers each counted message, with the numbers
-	// of client, stream and message. Empty for none.
+	// Receipt is the event that answers each counted message, with the number of
+	// the client, that of the receipt, which counts the client's own from 1 on,
+	// and those of stream and message. Empty for none.
 	Receipt string
 	// Slow is the number of clients of each loop that stop reading once they
 	// are connected. Nothing is expected of them.

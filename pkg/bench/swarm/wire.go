@@ -108,10 +108,11 @@ func parseHead(buf []byte) (status, size int, err error) {
 	return status, end + 4, nil
 }
 
-// mark is what a counted message carries.
-type mark struct {
-	stream, number uint32
-	at             int64
+// Mark is what a counted message carries. An event upstream has its client's
+// number in the place of the stream's.
+type Mark struct {
+	Stream, Number uint32
+	At             int64
 }
 
 // AppendMark appends the first argument of a counted message, with quotes.
@@ -121,21 +122,30 @@ func AppendMark(dst []byte, stream, number uint32, at int64) []byte {
 	return append(strconv.AppendInt(append(dst, '.'), at, 10), '"')
 }
 
+// ParseMark reads the mark that a list of arguments begins with.
+func ParseMark(args []byte) (Mark, bool) {
+	rest, found := bytes.CutPrefix(args, []byte(`["`))
+	if !found {
+		return Mark{}, false
+	}
+	return parseMark(rest)
+}
+
 // parseMark reads a mark behind its quote.
-func parseMark(text []byte) (m mark, ok bool) {
+func parseMark(text []byte) (m Mark, ok bool) {
 	var parts [3]uint64
 	for i := range parts {
 		n, rest, ok := parseDigits(text)
 		if !ok || len(rest) == 0 || rest[0] != `.."`[i] {
-			return mark{}, false
+			return Mark{}, false
 		}
 		parts[i], text = n, rest[1:]
 	}
 	const most = 1 << 31
 	if parts[0] >= most || parts[1] == 0 || parts[1] >= most {
-		return mark{}, false
+		return Mark{}, false
 	}
-	return mark{stream: uint32(parts[0]), number: uint32(parts[1]), at: int64(parts[2])}, true
+	return Mark{Stream: uint32(parts[0]), Number: uint32(parts[1]), At: int64(parts[2])}, true
 }
 
 // parseDigits reads the number at the beginning of text, of 18 digits at most.

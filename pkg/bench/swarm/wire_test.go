@@ -11,7 +11,7 @@ func unmarshal(text []byte, v any) error { return json.Unmarshal(text, v) }
 func TestMarksAreRead(t *testing.T) {
 	text := AppendMark(nil, 3, 17, 123456789012)
 	m, ok := parseMark(text[1:])
-	if !ok || m != (mark{3, 17, 123456789012}) {
+	if !ok || m != (Mark{3, 17, 123456789012}) {
 		t.Errorf("%s is %+v, %v", text, m, ok)
 	}
 	for _, bad := range []string{"", "1", "1.2", `1.2"`, `1.2.3`, `1.0.3"`, `a.2.3"`, `1.-2.3"`, `1.2.3,`, `4294967296.1.1"`, `1.4294967296.1"`} {

@@ -1,0 +1,100 @@
+package bench
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"sluice/pkg/bench/report"
+)
+
+// settle counts what became of everything, and says what is wrong.
+func (c *conductor) settle(ctx context.Context) error {
+	answers, err := c.crew.call(order{Op: opBalance})
+	if err != nil {
+		return err
+	}
+	came, err := c.driver.Received(ctx)
+	if err != nil {
+		return err
+	}
+	s := c.watch.latest()
+	c.messages(s, answers)
+	c.upward(s, &came)
+	r := &c.run
+	r.Connect.Peak, r.Messages.Peak = c.watch.peaks()
+	r.Coming.Left, r.Coming.Connects, r.Coming.Drops = s.Left, s.Connects, s.Drops
+	r.Coming.Slow, r.Coming.SlowEnds = s.Slow, s.SlowEnds
+	r.Connect.Failures = s.Failures
+	r.Memory.After = c.probe.rest(ctx, func(p *report.Process, n int64) { p.After = n })
+	r.Servers = c.probe.reports
+	c.judge(s)
+	return nil
+}
+
+func (c *conductor) messages(s *census, answers []answer) {
+	m := &c.run.Messages
+	for _, times := range c.times {
+		m.Pushed += uint64(len(times))
+	}
+	m.Refused = c.refused
+	m.Balance = balanceOf(answers)
+	m.Delivered, m.Duplicates, m.Late, m.Foreign, m.Gaps = s.Delivered, s.Duplicates, s.Late, s.Foreign, s.Gaps
+	m.Latency = report.QuantilesOf(&s.Latency)
+}
+
+// upward compares what clients sent with what the target's other side got.
+func (c *conductor) upward(s *census, came *received) {
+	c.run.Receipts = report.Upward{
+		Sent: s.Receipts, Received: came.receipts, Duplicates: came.receiptsAgain,
+		Lost: int64(s.Receipts) - int64(came.receipts), Time: report.QuantilesOf(&came.receiptTime),
+	}
+	u := report.Upward{
+		Sent: s.Sent, Received: came.events, Duplicates: came.eventsAgain, Busy: s.Busy,
+		Time: report.QuantilesOf(&came.eventTime),
+	}
+	if c.scenario.Upstream.Ack {
+		// Counted where it matters to the client: at the answer.
+		u.Received, u.Duplicates, u.Time = s.Answered, s.Again, report.QuantilesOf(&s.Roundtrip)
+	}
+	u.Lost = int64(u.Sent) - int64(u.Received) - int64(u.Busy)
+	if !c.scenario.Push.Receipts {
+		// The notices of refused events do not say of which kind they were.
+		c.run.Upstream = u
+		return
+	}
+	c.run.Receipts.Busy, c.run.Receipts.Lost = s.Busy, c.run.Receipts.Lost-int64(s.Busy)
+	if u.Sent > 0 {
+		u.Lost, u.Busy = u.Lost+int64(u.Busy), 0
+		c.run.Upstream = u
+	}
+}
+
+// judge says what makes the run not good.
+func (c *conductor) judge(s *census) {
+	r, m := &c.run, &c.run.Messages
+	if s.Up < r.Sockets && len(r.Problems) == 0 {
+		c.problem("%s of %s clients were connected in the end", commas(s.Up), commas(r.Sockets))
+	}
+	if m.Lost > 0 && !c.scenario.Push.Ephemeral {
+		c.problem("%s of %s messages were lost", commas(int(m.Lost)), commas(int(m.Expected)))
+	}
+	for what, n := range map[string]uint64{
+		"messages came twice": m.Duplicates, "messages came to clients that they were not for": m.Foreign,
+		"messages came after younger ones": m.Late, "pushes were refused": m.Refused,
+		"receipts came twice": r.Receipts.Duplicates, "events came twice": r.Upstream.Duplicates,
+	} {
+		if n > 0 {
+			c.problem("%s %s", commas(int(n)), what)
+		}
+	}
+	for what, n := range map[string]int64{"receipts were lost": r.Receipts.Lost, "events were lost": r.Upstream.Lost} {
+		if n > 0 {
+			c.problem("%s %s", commas(int(n)), what)
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {
+		c.problem("the server dropped %s connections: %s", commas(int(s.Drops[reason])), reason)
+	}
+	slices.Sort(r.Problems)
+}

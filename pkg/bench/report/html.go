@@ -1,0 +1,23 @@
+package report
+
+import (
+	_ "embed"
+	"html/template"
+	"io"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Funcs(template.FuncMap{
+	"charts": charts,
+	"draw":   func(c chart, r Run) template.HTML { return draw(c, r.Series) },
+	"bytes":  size,
+	"groups": func(r *Report) []group { return r.groups() },
+}).Parse(pageText))
+
+// WriteHTML writes a page that needs nothing else: no script, no font, no
+// picture from anywhere.
+func (r *Report) WriteHTML(w io.Writer) error {
+	return page.Execute(w, r)
+}

@@ -1,0 +1,174 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"sluice/pkg/bench/tally"
+)
+
+// Report is all runs of one call of ws-bench.
+type Report struct {
+	Made    time.Time `json:"made"`
+	Machine Machine   `json:"machine"`
+	Runs    []Run     `json:"runs"`
+}
+
+// Machine is where it ran: server and clients alike, unless a target says
+// otherwise.
+type Machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory int64  `json:"memory_bytes"`
+	System string `json:"system"`
+	Go     string `json:"go"`
+}
+
+// Run is one scenario on one target.
+type Run struct {
+	Scenario string   `json:"scenario"`
+	Title    string   `json:"title"`
+	About    string   `json:"about"`
+	Target   string   `json:"target"`
+	Scale    []string `json:"scale,omitempty"` // how the run differs from the scenario, in sentences
+	Problems []string `json:"problems,omitempty"`
+
+	Sockets  int       `json:"sockets"`
+	Seconds  float64   `json:"seconds"` // of load
+	Connect  Connect   `json:"connect"`
+	Memory   Memory    `json:"memory"`
+	CPU      CPU       `json:"cpu"`
+	Messages Messages  `json:"messages"`
+	Receipts Upward    `json:"receipts"`
+	Upstream Upward    `json:"upstream"`
+	Coming   Coming    `json:"coming"`
+	Clients  Clients   `json:"clients"`
+	Servers  []Process `json:"servers,omitempty"`
+	Series   []Point   `json:"series"`
+}
+
+// Connect is how the clients came.
+type Connect struct {
+	Seconds  float64           `json:"seconds"` // until all were there
+	Rate     float64           `json:"rate"`    // per second, on average
+	Peak     float64           `json:"peak"`    // the best second
+	Time     Quantiles         `json:"time"`    // from SYN to the answered CONNECT
+	Failures map[string]uint64 `json:"failures,omitempty"`
+}
+
+// Memory of the server's processes, resident.
+type Memory struct {
+	Before    int64   `json:"before"`
+	Idle      int64   `json:"idle"` // all connected, nothing sent
+	Peak      int64   `json:"peak"` // while there was load
+	After     int64   `json:"after"`
+	PerSocket float64 `json:"per_socket"` // idle, less before
+}
+
+// CPU of the server's processes, user and system.
+type CPU struct {
+	PerConnect  float64 `json:"per_connect_us"`
+	PerDelivery float64 `json:"per_delivery_us"` // of all that was done under load
+	PerEvent    float64 `json:"per_event_us"`    // the same, per event upstream
+	Idle        float64 `json:"idle_cores"`
+	Load        float64 `json:"load_cores"`
+}
+
+// Messages are those that were pushed, and what became of them.
+type Messages struct {
+	Pushed     uint64    `json:"pushed"`
+	Refused    uint64    `json:"refused"` // pushes that ended in an error
+	Delivered  uint64    `json:"delivered"`
+	Duplicates uint64    `json:"duplicates"`
+	Late       uint64    `json:"late"`
+	Foreign    uint64    `json:"foreign"`
+	Rate       float64   `json:"rate"` // deliveries per second
+	Peak       float64   `json:"peak"` // the best second
+	Latency    Quantiles `json:"latency"`
+	Gaps       uint64    `json:"gaps"`
+	tally.Balance
+}
+
+// Upward is what clients sent, receipts or events.
+type Upward struct {
+	Sent       uint64    `json:"sent"`
+	Received   uint64    `json:"received"`
+	Duplicates uint64    `json:"duplicates"`
+	Lost       int64     `json:"lost"`
+	Busy       uint64    `json:"busy"` // refused by the server, and told so
+	Time       Quantiles `json:"time"`
+}
+
+// Coming is who came and went.
+type Coming struct {
+	Left     uint64            `json:"left"`
+	Connects uint64            `json:"connects"` // in all
+	Drops    map[string]uint64 `json:"drops,omitempty"`
+	SlowEnds map[string]uint64 `json:"slow_ends,omitempty"`
+	Slow     int               `json:"slow"`
+	// Recovery is how long it took until all were back after a cut.
+	Recovery float64 `json:"recovery_seconds,omitempty"`
+}
+
+// Clients is what measuring itself cost.
+type Clients struct {
+	Workers        int     `json:"workers"`
+	BytesPerClient float64 `json:"bytes_per_client"`
+	PerMessage     float64 `json:"per_message_us"`
+	Cores          float64 `json:"cores"`
+}
+
+// Process is one of the server's.
+type Process struct {
+	Name    string             `json:"name"`
+	PID     int                `json:"pid,omitempty"`
+	Counted bool               `json:"counted"` // in Memory and CPU
+	Before  int64              `json:"before"`
+	Idle    int64              `json:"idle"`
+	Peak    int64              `json:"peak"`
+	After   int64              `json:"after"`
+	CPU     float64            `json:"cpu_seconds"` // under load
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+}
+
+// Point is one second.
+type Point struct {
+	At        float64   `json:"at"` // seconds from the beginning
+	Up        int       `json:"up"`
+	Connects  float64   `json:"connects"` // per second
+	Delivered float64   `json:"delivered"`
+	Received  float64   `json:"received"`
+	Latency   Quantiles `json:"latency"`
+	Roundtrip Quantiles `json:"roundtrip"`
+	Resident  int64     `json:"resident"`
+	Cores     float64   `json:"cores"`
+	// PerMessage is the server's CPU per delivery and event; 0 when there were none.
+	PerMessage float64 `json:"per_message_us"`
+	Clients    float64 `json:"client_cores"`
+}
+
+// Quantiles of durations in milliseconds.
+type Quantiles struct {
+	Count uint64  `json:"count"`
+	P50   float64 `json:"p50"`
+	P90   float64 `json:"p90"`
+	P99   float64 `json:"p99"`
+	P999  float64 `json:"p999"`
+	Max   float64 `json:"max"`
+}
+
+// QuantilesOf reads them off a histogram.
+func QuantilesOf(h *tally.Histogram) Quantiles {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return Quantiles{
+		Count: h.Count(), P50: ms(h.Quantile(.5)), P90: ms(h.Quantile(.9)), P99: ms(h.Quantile(.99)), P999: ms(h.Quantile(.999)), Max: ms(h.Max()),
+	}
+}
+
+// WriteJSON writes everything.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(r)
+}

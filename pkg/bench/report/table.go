@@ -1,0 +1,278 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// row is a line of the table: a figure of every run.
+type row struct {
+	Name string
+	Of   func(*Run) string
+}
+
+// rows are what the table shows, in its order. A row that is empty for all runs
+// is left out.
+var rows = []row{
+	{"sockets", func(r *Run) string { return count(uint64(r.Sockets)) }},
+	{"connects per second", func(r *Run) string {
+		return fmt.Sprintf("%s (best second %s)", count(uint64(r.Connect.Rate)), count(uint64(r.Connect.Peak)))
+	}},
+	{"connect p50 / p99", func(r *Run) string { return ms(r.Connect.Time.P50) + " / " + ms(r.Connect.Time.P99) }},
+	{"CPU per connect", func(r *Run) string { return micros(r.CPU.PerConnect) }},
+	{"memory per socket", func(r *Run) string { return perSocket(r.Memory.PerSocket) }},
+	{"memory idle / peak", func(r *Run) string {
+		if r.Memory.Idle == 0 {
+			return ""
+		}
+		return size(r.Memory.Idle) + " / " + size(r.Memory.Peak)
+	}},
+	{"messages pushed", func(r *Run) string { return nonzero(r.Messages.Pushed) }},
+	{"delivered of expected", func(r *Run) string {
+		if r.Messages.Expected == 0 {
+			return ""
+		}
+		return count(r.Messages.Expected-r.Messages.Lost) + " of " + count(r.Messages.Expected)
+	}},
+	{"lost / duplicated", func(r *Run) string {
+		if r.Messages.Pushed == 0 {
+			return ""
+		}
+		return count(r.Messages.Lost) + " / " + count(r.Messages.Duplicates)
+	}},
+	{"late / for others", func(r *Run) string { return pair(r.Messages.Late, r.Messages.Foreign) }},
+	{"on their way at a leave", func(r *Run) string { return nonzero(r.Messages.Open) }},
+	{"deliveries per second", func(r *Run) string {
+		if r.Messages.Delivered == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%s (best second %s)", count(uint64(r.Messages.Rate)), count(uint64(r.Messages.Peak)))
+	}},
+	{"latency p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Messages.Latency) }},
+	{"receipts received of sent", func(r *Run) string { return upward(&r.Receipts) }},
+	{"receipts lost / duplicated", func(r *Run) string { return upwardFaults(&r.Receipts) }},
+	{"push to receipt p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Receipts.Time) }},
+	{"events received of sent", func(r *Run) string { return upward(&r.Upstream) }},
+	{"events lost / duplicated", func(r *Run) string { return upwardFaults(&r.Upstream) }},
+	{"events refused as busy", func(r *Run) string { return nonzero(r.Upstream.Busy) }},
+	{"event p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Upstream.Time) }},
+	{"CPU per delivery", func(r *Run) string { return micros(r.CPU.PerDelivery) }},
+	{"CPU per event", func(r *Run) string { return micros(r.CPU.PerEvent) }},
+	{"server cores idle / loaded", func(r *Run) string {
+		if r.CPU.Load == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%.2f / %.2f", r.CPU.Idle, r.CPU.Load)
+	}},
+	{"left / came", func(r *Run) string { return pair(r.Coming.Left, r.Coming.Connects) }},
+	{"all back after", func(r *Run) string {
+		if r.Coming.Recovery == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%.1f s", r.Coming.Recovery)
+	}},
+	{"dropped by the server", func(r *Run) string { return reasons(r.Coming.Drops) }},
+	{"slow readers dropped", func(r *Run) string { return reasons(r.Coming.SlowEnds) }},
+	{"failed connects", func(r *Run) string { return reasons(r.Connect.Failures) }},
+	{"the clients' own cost", func(r *Run) string {
+		return fmt.Sprintf("%d processes, %s each client, %s per message, %.2f cores",
+			r.Clients.Workers, size(int64(r.Clients.BytesPerClient)), orNone(micros(r.Clients.PerMessage)), r.Clients.Cores)
+	}},
+	{"problems", func(r *Run) string {
+		if len(r.Problems) == 0 {
+			return "none"
+		}
+		return fmt.Sprintf("%d, see below", len(r.Problems))
+	}},
+}
+
+// line is a row with its cells.
+type line struct {
+	Name  string
+	Cells []string
+}
+
+// lines are the rows that say something of runs.
+func lines(runs []*Run) []line {
+	var all []line
+	for _, row := range rows {
+		l := line{Name: row.Name}
+		empty := true
+		for _, r := range runs {
+			cell := row.Of(r)
+			empty = empty && cell == ""
+			l.Cells = append(l.Cells, cell)
+		}
+		if !empty {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// group is the runs of one scenario, side by side.
+type group struct {
+	Runs  []*Run
+	Lines []line
+}
+
+func (r *Report) groups() []group {
+	var all []group
+	for i := range r.Runs {
+		run := &r.Runs[i]
+		at := slices.IndexFunc(all, func(g group) bool { return g.Runs[0].Scenario == run.Scenario })
+		if at < 0 {
+			at, all = len(all), append(all, group{})
+		}
+		all[at].Runs = append(all[at].Runs, run)
+	}
+	for i := range all {
+		all[i].Lines = lines(all[i].Runs)
+	}
+	return all
+}
+
+// WriteTable writes a table for each scenario, its targets side by side, and
+// below it what has to be said of each.
+func (r *Report) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	for i, g := range r.groups() {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		g.write(&b)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (g *group) write(b *strings.Builder) {
+	head := line{Name: g.Runs[0].Scenario}
+	for _, r := range g.Runs {
+		head.Cells = append(head.Cells, r.Target)
+	}
+	all := append([]line{head}, g.Lines...)
+	widths := make([]int, len(g.Runs)+1)
+	for _, l := range all {
+		for i, c := range append([]string{l.Name}, l.Cells...) {
+			widths[i] = max(widths[i], len([]rune(c)))
+		}
+	}
+	for _, l := range all {
+		text := fmt.Sprintf("%-*s", widths[0], l.Name)
+		for i, c := range l.Cells {
+			text += fmt.Sprintf("   %-*s", widths[i+1], c)
+		}
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
+	}
+	for _, r := range g.Runs {
+		for _, s := range r.Scale {
+			fmt.Fprintf(b, "  %s: %s\n", r.Target, s)
+		}
+		for _, s := range r.Problems {
+			fmt.Fprintf(b, "  %s: PROBLEM: %s\n", r.Target, s)
+		}
+	}
+}
+
+// count writes a number with commas.
+func count(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func nonzero(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return count(n)
+}
+
+func pair(a, b uint64) string {
+	if a+b == 0 {
+		return ""
+	}
+	return count(a) + " / " + count(b)
+}
+
+func ms(v float64) string {
+	switch {
+	case v == 0:
+		return "0"
+	case v < 10:
+		return fmt.Sprintf("%.2f ms", v)
+	case v < 100:
+		return fmt.Sprintf("%.1f ms", v)
+	case v < 10_000:
+		return fmt.Sprintf("%.0f ms", v)
+	}
+	return fmt.Sprintf("%.1f s", v/1000)
+}
+
+func micros(v float64) string {
+	if v <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f µs", v)
+}
+
+func size(n int64) string {
+	switch {
+	case n < 10_000:
+		return count(uint64(max(n, 0))) + " B"
+	case n < 10_000_000:
+		return fmt.Sprintf("%.1f KB", float64(n)/1e3)
+	case n < 10_000_000_000:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+}
+
+func perSocket(v float64) string {
+	if v <= 0 {
+		return ""
+	}
+	return count(uint64(v)) + " B"
+}
+
+func four(q Quantiles) string {
+	if q.Count == 0 {
+		return ""
+	}
+	return strings.Join([]string{ms(q.P50), ms(q.P99), ms(q.P999), ms(q.Max)}, " / ")
+}
+
+func upward(u *Upward) string {
+	if u.Sent == 0 {
+		return ""
+	}
+	return count(u.Received) + " of " + count(u.Sent)
+}
+
+func upwardFaults(u *Upward) string {
+	if u.Sent == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d / %d", u.Lost, u.Duplicates)
+}
+
+func reasons(m map[string]uint64) string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%s %s", count(m[reason]), reason))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
