@@ -139,6 +139,7 @@ func (m *managed) startGateway(n int) error {
 		m.target.Secret)
 	return m.startProgram("ws-gateway", fmt.Sprintf("gateway %d", n), config, true, map[string]string{
 		"SLUICE_EDGE_LISTEN": address, "SLUICE_SERVER_MESH_PORT": "", "SLUICE_GATEWAY_DRAIN_WINDOW": "0s", "SLUICE_STOP_TIMEOUT": "20s",
+		"SLUICE_EDGE_CONNS_PER_SECOND": "0", "SLUICE_EDGE_MAX_CONNS_PER_ADDRESS": "0",
 	})
 }
 

@@ -100,8 +100,9 @@ func sources(worker, n int) []netip.Addr {
 func checkServers(sockets, servers int, files map[int]int) error {
 	each := (sockets + servers - 1) / servers
 	for pid, limit := range files {
-		if room := limit - 2*spareFiles; each > room {
-			return fmt.Errorf("%w: each of %d servers would hold %s connections, and process %d may have %s open files: at least %d servers are needed",
+		// Servers need some for themselves; Sluice takes nine tenths for clients.
+		if room := limit / 10 * 9; each > room {
+			return fmt.Errorf("%w: each of %d servers would hold %s connections, and process %d may have %s open files, nine tenths of them for clients: at least %d servers are needed",
 				errPlan, servers, commas(each), pid, commas(limit), (sockets+max(room, 1)-1)/max(room, 1))
 		}
 	}

@@ -106,10 +106,10 @@ func TestAFarServerNeedsSources(t *testing.T) {
 
 func TestServersThatCannotHoldTheClientsAreSeenBefore(t *testing.T) {
 	files := map[int]int{7: 20_000}
-	if err := checkServers(39_200, 2, files); err != nil {
+	if err := checkServers(36_000, 2, files); err != nil {
 		t.Errorf("at the limit: %v", err)
 	}
-	for _, sockets := range []int{39_201, 3_920_000} {
+	for _, sockets := range []int{36_001, 3_600_000} {
 		err := checkServers(sockets, 2, files)
 		if err == nil || !strings.Contains(err.Error(), "servers are needed") {
 			t.Errorf("%d: %v", sockets, err)
