@@ -185,12 +185,12 @@ func BenchmarkFanOut(b *testing.B) {
 	var bare, sent, joined, apart time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
-		bare += cpu(sessions, func(s *Session) { syscall.Write(s.link.Load().fd, bytes) })
+		bare += cpu(sessions, func(s *Session) { syscall.Write(int(s.link.Load().fd), bytes) })
 		sent += cpu(sessions, func(s *Session) { s.Send(f) })
 		joined += cpu(sessions, func(s *Session) { s.Send(eight) })
 		apart += cpu(sessions, func(s *Session) {
 			for range 8 {
-				syscall.Write(s.link.Load().fd, bytes)
+				syscall.Write(int(s.link.Load().fd), bytes)
 			}
 		})
 	}

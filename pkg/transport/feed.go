@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -30,12 +31,26 @@ type carrier interface {
 	SetLinger(sec int) error
 }
 
-// feed reads a TCP connection for one reader, and can wait for it with next to
-// nothing on the stack and no buffer. In a reactor it need not: then it reads
-// for whoever was lent to the connection. Owned by the reader.
+// intake reads a TCP connection for one reader, which owns it. *feed is one
+// that can wait without a buffer, *polled one that a reactor waits for.
+type intake interface {
+	// Read waits for something to read, unless hurry was called with true: then
+	// it answers errAgain.
+	io.Reader
+	hurry(now bool)
+	// await waits until there may be something to read. In a reactor that has
+	// been done.
+	await() error
+	// release gives buffers back, at the end.
+	release()
+	// rawConn is for waiting until the kernel takes more.
+	rawConn() syscall.RawConn
+}
+
+// feed reads a connection that Go's poller waits for, with next to nothing on
+// the stack and no buffer while there is nothing to read.
 type feed struct {
 	from  carrier
-	own   *polled // from, in a reactor
 	fd    int
 	raw   syscall.RawConn
 	ready func(fd uintptr) bool // f.fill, bound once
@@ -46,16 +61,17 @@ type feed struct {
 }
 
 // newFeed is for connections that have a descriptor.
-func newFeed(tcp *net.TCPConn, fd int) (feed, error) {
+func newFeed(tcp *net.TCPConn, fd int) (*feed, error) {
 	raw, err := tcp.SyscallConn()
-	return feed{from: tcp, fd: fd, raw: raw}, err
+	return &feed{from: tcp, fd: fd, raw: raw}, err
 }
 
-// polledFeed is for connections of a reactor.
-func polledFeed(own *polled) feed { return feed{from: own, own: own, fd: own.fd, raw: own.raw()} }
+func (f *feed) hurry(now bool) { f.now = now }
 
-// park waits until something has been read ahead.
-func (f *feed) park() error {
+func (f *feed) rawConn() syscall.RawConn { return f.raw }
+
+// await waits until something has been read ahead.
+func (f *feed) await() error {
 	if len(f.pre) > 0 {
 		return nil
 	}
@@ -86,13 +102,10 @@ func (f *feed) fill(uintptr) bool {
 // when it must not.
 func (f *feed) Read(p []byte) (int, error) {
 	if len(f.pre) == 0 {
-		switch {
-		case !f.now:
-			return f.from.Read(p)
-		case f.own != nil:
-			return f.own.readNow(p)
+		if f.now {
+			return 0, errAgain
 		}
-		return 0, errAgain
+		return f.from.Read(p)
 	}
 	n := copy(p, f.pre)
 	if f.pre = f.pre[n:]; len(f.pre) == 0 {

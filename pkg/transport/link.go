@@ -26,21 +26,19 @@ type link struct {
 	s   *Session
 	ws  wsConn
 
-	conn net.Conn // what was taken over
-	own  *polled  // what a reactor waits for; nil when a goroutine does
-	kind linkKind
-	fd   int   // overTCP: valid while the role is held, as Close leaves it to the holder
-	tcp  feed  // overTCP
-	wire *wire // overTLS
+	conn    net.Conn // what was taken over
+	in      intake   // what reads it; nil overAny
+	wire    *wire    // overTLS
+	fd      int32    // overTCP: valid while the role is held, as Close leaves it to the holder
+	kind    linkKind
+	deflate bool // compression was negotiated; set before anybody else sees the link
 
 	// Owned by the reader.
+	trial bool // wants to take over, is not the session's carrier yet
+	probe engineio.Probe
 	br    bufio.Reader  // has a buffer only while there is something to read
 	lent  *bufio.Reader // where the buffer came from
-	probe engineio.Probe
-	trial bool // wants to take over, is not the session's carrier yet
 	guard guard
-
-	deflate bool // compression was negotiated; set before anybody else sees the link
 
 	mu     sync.Mutex // guards what follows
 	queue  *queue     // nil while nothing waits
@@ -83,7 +81,7 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 		if w, ok := c.NetConn().(*wire); ok {
 			l.shrinkBuffer(w.carrier)
 			if w.takeOver(l.flushSoon, s.srv) {
-				l.kind, l.wire, l.own = overTLS, w, w.in.own
+				l.kind, l.wire, l.in = overTLS, w, w.in
 			}
 		}
 		return l, nil
@@ -99,10 +97,9 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 
 // goOverTCP reads and writes a connection on its descriptor, where that can be
 // had, and in the server's reactor if there is one.
-func (l *link) goOverTCP(tcp *net.TCPConn, closed func()) (err error) {
-	if l.own = l.srv.detach(tcp, closed); l.own != nil {
-		l.conn, l.kind, l.fd = l.own, overTCP, l.own.fd
-		l.tcp = polledFeed(l.own)
+func (l *link) goOverTCP(tcp *net.TCPConn, closed func()) error {
+	if own := l.srv.detach(tcp, closed); own != nil {
+		l.conn, l.in, l.kind, l.fd = own, own, overTCP, int32(own.fd)
 		return nil
 	}
 	l.conn = keep(tcp, closed)
@@ -110,11 +107,13 @@ func (l *link) goOverTCP(tcp *net.TCPConn, closed func()) (err error) {
 	if fd == noDescriptor {
 		return nil
 	}
-	l.kind, l.fd = overTCP, fd
-	if l.tcp, err = newFeed(tcp, fd); err != nil {
+	in, err := newFeed(tcp, fd)
+	if err != nil {
 		l.conn.Close() // it is not the caller's any more
+		return err
 	}
-	return err
+	l.in, l.kind, l.fd = in, overTCP, int32(fd)
+	return nil
 }
 
 // shrinkBuffer bounds what the kernel keeps for a client that stalls.
@@ -125,21 +124,10 @@ func (l *link) shrinkBuffer(c net.Conn) {
 	}
 }
 
-// feed is what reads from the network, nil when that cannot be told apart.
-func (l *link) feed() *feed {
-	switch l.kind {
-	case overTCP:
-		return &l.tcp
-	case overTLS:
-		return l.wire.in
-	}
-	return nil
-}
-
 // Read implements net.Conn for the WebSocket library.
 func (l *link) Read(p []byte) (n int, err error) {
 	if l.kind == overTCP {
-		n, err = l.tcp.Read(p)
+		n, err = l.in.Read(p)
 	} else {
 		n, err = l.conn.Read(p)
 	}

@@ -102,7 +102,7 @@ func TestKillLeavesClosingToWhoIsWriting(t *testing.T) {
 	l, _ := bareLink(t)
 	l.take()
 	l.kill()
-	raw := l.tcp.raw
+	raw := l.in.rawConn()
 	if err := raw.Control(func(uintptr) {}); err != nil {
 		t.Errorf("closed while the role is taken: %v", err)
 	}
@@ -143,7 +143,7 @@ func TestIdleReaderHoldsNothing(t *testing.T) {
 	if more, err := l.more(false); !more || err != nil {
 		t.Fatalf("more: %v %v", more, err)
 	}
-	if l.br.Discard(11); l.tcp.buf != nil {
+	if l.br.Discard(11); l.in.(*feed).buf != nil {
 		t.Error("the feed keeps its buffer")
 	}
 	if more, err := l.more(true); more || err != nil {

@@ -30,13 +30,15 @@ type polled struct {
 	in, out chan struct{} // closed when it is readable or writable; nil when nobody waits
 	limit   time.Time     // of waiting writes
 
-	drained bool // owned by the reader: the last read brought all there was
+	// Owned by the reader.
+	drained bool // the last read brought all there was
+	now     bool // Read must not wait
 }
 
 // start lets the link be read. Until now the one who opens it had the right to.
 func (x *polled) start(l *link) {
 	x.link = l
-	if !x.park() {
+	if !x.rest() {
 		x.loop.lend(x)
 	}
 }
@@ -79,7 +81,7 @@ func (x *polled) serve() {
 			x.link.over(err)
 			return
 		}
-		if x.park() {
+		if x.rest() {
 			return
 		}
 	}
@@ -96,8 +98,8 @@ func (x *polled) look() error {
 	return nil
 }
 
-// park ends reading, unless something has happened meanwhile.
-func (x *polled) park() bool {
+// rest ends reading, unless something has happened meanwhile.
+func (x *polled) rest() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.reading = x.again || x.closed
@@ -143,11 +145,17 @@ func (x *polled) readNow(p []byte) (int, error) {
 	return n, err
 }
 
+func (x *polled) hurry(now bool) { x.now = now }
+
+func (x *polled) await() error { return nil }
+
+func (x *polled) release() {}
+
 // Read implements net.Conn.
 func (x *polled) Read(p []byte) (int, error) {
 	for {
 		n, err := x.readNow(p)
-		if err != errAgain {
+		if err != errAgain || x.now {
 			return n, err
 		}
 		if err = x.awaitInput(); err != nil {
@@ -181,7 +189,7 @@ func (x *polled) awaitInput() error {
 // Write implements net.Conn. It waits, within the deadline, until all is written.
 func (x *polled) Write(p []byte) (n int, err error) {
 	var failed error
-	err = x.raw().Write(func(fd uintptr) bool {
+	err = x.rawConn().Write(func(fd uintptr) bool {
 		var m int
 		m, failed = writeNow(int(fd), p[n:])
 		n += m
@@ -196,7 +204,7 @@ func (x *polled) Write(p []byte) (n int, err error) {
 // rawPolled is a polled connection as a syscall.RawConn.
 type rawPolled polled
 
-func (x *polled) raw() *rawPolled { return (*rawPolled)(x) }
+func (x *polled) rawConn() syscall.RawConn { return (*rawPolled)(x) }
 
 // Control implements syscall.RawConn.
 func (r *rawPolled) Control(f func(fd uintptr)) error {

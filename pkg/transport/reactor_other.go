@@ -24,6 +24,8 @@ type polled struct {
 	fd int
 }
 
-func (*polled) start(*link)                 {}
-func (*polled) readNow([]byte) (int, error) { return 0, errors.ErrUnsupported }
-func (*polled) raw() syscall.RawConn        { return nil }
+func (*polled) start(*link)              {}
+func (*polled) hurry(bool)               {}
+func (*polled) await() error             { return errors.ErrUnsupported }
+func (*polled) release()                 {}
+func (*polled) rawConn() syscall.RawConn { return nil }

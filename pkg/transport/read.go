@@ -25,11 +25,11 @@ const (
 
 // start lets the client be heard: by a reactor, or by a goroutine of its own.
 func (l *link) start() {
-	if l.own == nil {
-		go l.loop()
+	if own, ok := l.in.(*polled); ok {
+		own.start(l)
 		return
 	}
-	l.own.start(l)
+	go l.loop()
 }
 
 // loop waits for the client and reads what has come, until the connection ends.
@@ -58,8 +58,8 @@ func (l *link) loop() {
 
 // park waits until there is something to read, if that can be told.
 func (l *link) park() error {
-	if f := l.feed(); f != nil {
-		return f.park()
+	if l.in != nil {
+		return l.in.await()
 	}
 	return nil
 }
@@ -91,13 +91,12 @@ func (l *link) more(again bool) (bool, error) {
 	if l.br.Buffered() > 0 {
 		return true, nil
 	}
-	f := l.feed()
-	if f == nil {
+	if l.in == nil {
 		return !again, nil
 	}
-	f.now = true
+	l.in.hurry(true)
 	_, err := l.br.Peek(1)
-	f.now = false
+	l.in.hurry(false)
 	if errors.Is(err, errAgain) {
 		return false, nil
 	}
@@ -169,8 +168,8 @@ func (l *link) over(err error) {
 		l.timer.Stop()
 	}
 	l.mu.Unlock()
-	if f := l.feed(); f != nil {
-		f.release()
+	if l.in != nil {
+		l.in.release()
 	}
 	if l.lent != nil {
 		l.br.Reset(nil)
@@ -199,7 +198,7 @@ func (l *link) drain() {
 	defer feedPool.Put(buf)
 	var from io.Reader = l.conn
 	if l.kind == overTCP {
-		from = &l.tcp
+		from = l.in
 	}
 	for n := 0; n < maxDrain; {
 		m, err := from.Read(buf[:])

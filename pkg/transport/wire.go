@@ -13,7 +13,7 @@ import (
 // stops writing while something waits, so that it is one chunk at most.
 type wire struct {
 	carrier
-	in   *feed      // nil until taken over
+	in   intake     // nil until taken over
 	poke func()     // tells the link that something waits
 	mu   sync.Mutex // guards what follows; held over system calls that do not wait
 	fd   int
@@ -34,8 +34,7 @@ func (w *wire) takeOver(poke func(), v *Server) bool {
 		return false
 	}
 	if own := v.detach(tcp, closed); own != nil {
-		in := polledFeed(own)
-		w.switchTo(own, &in, poke)
+		w.switchTo(own, own, own.fd, poke)
 		return true
 	}
 	w.carrier = keep(tcp, closed)
@@ -47,17 +46,17 @@ func (w *wire) takeOver(poke func(), v *Server) bool {
 	if err != nil {
 		return false
 	}
-	w.switchTo(w.carrier, &in, poke)
+	w.switchTo(w.carrier, in, fd, poke)
 	return true
 }
 
 // NetConn is the connection below.
 func (w *wire) NetConn() net.Conn { return w.carrier }
 
-func (w *wire) switchTo(c carrier, in *feed, poke func()) {
+func (w *wire) switchTo(c carrier, in intake, fd int, poke func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.carrier, w.fd, w.in, w.poke = c, in.fd, in, poke
+	w.carrier, w.fd, w.in, w.poke = c, fd, in, poke
 }
 
 // Read implements net.Conn.
@@ -119,7 +118,7 @@ func (w *wire) flush(timeout time.Duration) error {
 			return err
 		}
 		var failed error
-		err := w.in.raw.Write(func(uintptr) bool {
+		err := w.in.rawConn().Write(func(uintptr) bool {
 			var n int
 			n, failed = w.flushNow()
 			return n > 0 || failed != nil

@@ -192,7 +192,7 @@ func (l *link) dropLocked() {
 func (l *link) try(b []byte) (n int, full bool, err error) {
 	switch l.kind {
 	case overTCP:
-		n, err = writeNow(l.fd, b)
+		n, err = writeNow(int(l.fd), b)
 		return n, n < len(b), err
 	case overTLS:
 		b = b[:min(len(b), chunkSize)]
@@ -267,8 +267,8 @@ func (l *link) writeWaiting(b []byte, timeout time.Duration) (n int, err error) 
 			return 0, err
 		}
 		var failed error
-		err = l.tcp.raw.Write(func(uintptr) bool {
-			n, failed = writeNow(l.fd, b)
+		err = l.in.rawConn().Write(func(uintptr) bool {
+			n, failed = writeNow(int(l.fd), b)
 			return n > 0 || failed != nil
 		})
 		if err == nil {
