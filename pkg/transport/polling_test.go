@@ -135,6 +135,7 @@ func TestMalformedPosts(t *testing.T) {
 		{"pong", 3, "1:3", nil, ReasonParse, "1:1"},
 		{"close", 3, "1:1", nil, ReasonClientClose, "1:6"},
 		{"65 packets", 4, strings.Repeat("6\x1e", 64) + "6", nil, ReasonParse, "1"},
+		{"6400 packets", 4, strings.Repeat("6\x1e", 6399) + "6", nil, ReasonParse, "1"},
 	} {
 		q, c := w.poll(row.eio)
 		waiting := w.get(q)
