@@ -38,12 +38,7 @@ func parseKeys(raw []byte, algorithms []string) ([]jwkset.JWK, error) {
 	}
 	var keys []jwkset.JWK
 	for _, raw := range set.Keys {
-		var m jwkset.JWKMarshal
-		if json.Unmarshal(raw, &m) != nil {
-			continue
-		}
-		k, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
-		if err == nil && usable(k, algorithms) {
+		if k, ok := parseKey(raw, algorithms); ok {
 			keys = append(keys, k)
 		}
 	}
@@ -51,6 +46,22 @@ func parseKeys(raw []byte, algorithms []string) ([]jwkset.JWK, error) {
 		return nil, errNoKey
 	}
 	return keys, nil
+}
+
+// parseKey reads one key; ok is false when it cannot be used. The library panics on
+// coordinates that are longer than their curve has them.
+func parseKey(raw json.RawMessage, algorithms []string) (k jwkset.JWK, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	var m jwkset.JWKMarshal
+	if json.Unmarshal(raw, &m) != nil {
+		return k, false
+	}
+	k, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+	return k, err == nil && usable(k, algorithms)
 }
 
 // usable tells whether a key is meant for signatures and strong enough for one of
