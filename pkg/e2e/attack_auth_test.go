@@ -77,7 +77,71 @@ func authAttacks(t *testing.T) []attack {
 		refusedConnect("token that is a number", `{"token":7}`, `44{"message":"Bad credentials","data":{"code":"credentials"`),
 		refusedConnect("endless locale", with(good, `"locale":"`+strings.Repeat("l", 5000)+`"`), `44{"message":"Bad credentials","data":{"code":"credentials"`),
 		{"token in a cookie alone", cookieAlone(good)},
+		{"stolen sid with another token", stolenSID(good, token(t, "thief"))},
+		{"another user's token for a connection", otherToken(token(t, "owner"), token(t, "other"))},
+		{"token that ends while connected", endsWhileConnected(t)},
 	}
+}
+
+// stolenSID knows a sid and shows the token of somebody else: it is refused, and
+// the session goes on.
+func stolenSID(owner, thief string) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		s, err := p.joined(ctx, fmt.Sprintf(`{"token":%q}`, owner))
+		if err != nil {
+			return err
+		}
+		for _, r := range []string{
+			request("GET", s.url, "", "Authorization: Bearer "+thief), request("POST", s.url, "41", "Authorization: Bearer "+thief),
+			request("GET", s.url+"&token="+thief, ""),
+		} {
+			a, err := s.say(ctx, r)
+			if err := refused(a, err, http.StatusForbidden, 4); err != nil {
+				return err
+			}
+		}
+		return s.post(ctx, "1")
+	}
+}
+
+// otherToken shows somebody else's token on a connection of its own.
+func otherToken(owner, other string) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		s, err := p.member(ctx, fmt.Sprintf(`{"token":%q}`, owner))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.conn.Close() }() // it goes on until here
+		if err := s.text(fmt.Sprintf(`427["sluice:auth",{"token":%q}]`, other)); err != nil {
+			return err
+		}
+		return s.expect(`437[{"ok":false,"code":"identity"`)
+	}
+}
+
+// endsWhileConnected stays longer than its token.
+func endsWhileConnected(t *testing.T) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		s, err := p.member(ctx, fmt.Sprintf(`{"token":%q}`, shortToken(t, 2*time.Second)))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.conn.Close() }() // the gateway has closed it
+		if err := s.expect(`42["sluice:closing",{"code":"expired","retry":"new_token"`); err != nil {
+			return err
+		}
+		return s.closedWith(0)
+	}
+}
+
+func shortToken(t *testing.T, lasts time.Duration) string {
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"sub": "short", "exp": float64(time.Now().Add(lasts).UnixMilli()) / 1000,
+	}).SignedString([]byte(jwtSecret))
+	if err != nil {
+		t.Error(err)
+	}
+	return signed
 }
 
 // cookieAlone shows a good token where other pages' requests would show it, too.

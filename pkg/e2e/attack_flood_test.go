@@ -31,24 +31,40 @@ func floodAttacks(t *testing.T) []attack {
 	}
 }
 
-// manySessions opens sessions until it may not, one behind the other on one
-// connection. It says of each that it is for somebody else.
+// manySessions opens sessions until it may not, and says of each that it is for
+// somebody else.
 func manySessions(ctx context.Context, p *party) error {
+	return p.flood(ctx, http.StatusOK, func(i int) string {
+		return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.1.2.%d\r\nForwarded: for=10.1.2.%d\r\n\r\n", pollingURL, i%256, i%256)
+	})
+}
+
+// manyUnknown asks for sessions that do not exist, until it is told to wait.
+func manyUnknown(ctx context.Context, p *party) error {
+	return p.flood(ctx, http.StatusBadRequest, func(i int) string {
+		return fmt.Sprintf("GET %s&sid=%027d HTTP/1.1\r\nHost: a\r\n\r\n", pollingURL, i)
+	})
+}
+
+// flood sends requests one behind the other on one connection, which is as fast as
+// it can be, until one is answered that it came too fast. Those before it get
+// another status.
+func (p *party) flood(ctx context.Context, before int, request func(i int) string) error {
+	const most = 400
 	conn, err := p.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }() // the rest of the answers is not read
 	go func() {
-		for i := range 400 {
-			_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.1.2.%d\r\nForwarded: for=10.1.2.%d\r\n\r\n", pollingURL, i%256, i%256)
-			if err != nil {
+		for i := range most {
+			if _, err := io.WriteString(conn, request(i)); err != nil {
 				return // enough was said
 			}
 		}
 	}()
 	r := bufio.NewReader(conn)
-	for range 400 {
+	for range most {
 		a, err := hear(r)
 		if err != nil {
 			return err
@@ -56,11 +72,11 @@ func manySessions(ctx context.Context, p *party) error {
 		switch {
 		case a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != "":
 			return nil
-		case a.status != http.StatusOK:
+		case a.status != before:
 			return fmt.Errorf("%d %.80q", a.status, a.body)
 		}
 	}
-	return errors.New("one address has 400 new sessions")
+	return fmt.Errorf("%d at once are taken", most)
 }
 
 // manyConnections opens connections that say nothing, until one that asks gets no
@@ -98,20 +114,6 @@ func (p *party) crowd(ctx context.Context, size int) (shutOut bool, err error) {
 		return false, fmt.Errorf("%d %.80q", a.status, a.body)
 	}
 	return err != nil, nil
-}
-
-// manyUnknown asks for sessions that do not exist, until it is told to wait.
-func manyUnknown(ctx context.Context, p *party) error {
-	for i := range 100 {
-		a, err := p.say(ctx, request("GET", fmt.Sprintf("%s&sid=%027d", pollingURL, i), ""))
-		if err == nil && a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") != "" {
-			return nil
-		}
-		if err := refused(a, err, http.StatusBadRequest, 1); err != nil {
-			return err
-		}
-	}
-	return errors.New("one address has 100 unknown sessions at once")
 }
 
 // manySockets connects as one user until it may not.

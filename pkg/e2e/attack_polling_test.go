@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,7 @@ var pollingAttacks = []attack{
 	{"another transport's request", otherTransport},
 	{"DELETE of a session", otherMethod},
 	{"guessed sid", guessed},
+	{"sid of another gateway", elsewhere},
 }
 
 func tooLarge(ctx context.Context, p *party) error {
@@ -172,6 +174,24 @@ func otherMethod(ctx context.Context, p *party) error {
 	}
 	a, err := s.say(ctx, request("DELETE", s.url, ""))
 	if err := refused(a, err, http.StatusBadRequest, 3); err != nil {
+		return err
+	}
+	return s.post(ctx, "1")
+}
+
+// elsewhere forges a sid that names a gateway that does not exist.
+func elsewhere(ctx context.Context, p *party) error {
+	s, err := p.session(ctx)
+	if err != nil {
+		return err
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(s.sid)
+	if err != nil {
+		return err
+	}
+	raw[6] ^= 0x20 // a bit of the replica's number
+	a, err := s.say(ctx, request("GET", pollingURL+"&sid="+base64.RawURLEncoding.EncodeToString(raw), ""))
+	if err := refused(a, err, http.StatusBadRequest, 1); err != nil {
 		return err
 	}
 	return s.post(ctx, "1")

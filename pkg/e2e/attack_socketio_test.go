@@ -96,6 +96,7 @@ func socketioAttacks(t *testing.T) []attack {
 		mean(t, "a million attachments", textFrame(`451000000-["x"]`)),
 		mean(t, "attachments of a fraction", textFrame(`451.5-["x"]`)),
 		mean(t, "text while an attachment is missing", textFrame(`451-["x",`+placeholder+`]`), textFrame(`42["y"]`)),
+		mean(t, "attachments that never come", textFrame(`451-["x",`+placeholder+`,"`+strings.Repeat("x", 50_000)+`"]`)),
 		mean(t, "attachment out of the blue", binaryFrame("abc")),
 		mean(t, "placeholder out of range", textFrame(`451-["x",{"_placeholder":true,"num":7}]`), binaryFrame("abc")),
 		mean(t, "placeholder below zero", textFrame(`451-["x",{"_placeholder":true,"num":-1}]`), binaryFrame("abc")),

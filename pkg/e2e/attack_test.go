@@ -204,6 +204,7 @@ origins = ["https://app.example.com"]
 [gateway]
 namespaces = ["/", "/a", "/b"]
 connect_timeout = "2s"
+attachment_timeout = "2s"
 max_namespaces = 2
 max_documents = 8
 max_user_sockets = 4
