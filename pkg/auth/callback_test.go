@@ -370,20 +370,35 @@ func TestCallbackSettingsAreChecked(t *testing.T) {
 
 func TestPolicySettingsAreChecked(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.ExpiryWarning, cfg.ExpiryJitter, cfg.RevocationUnknown, cfg.RevocationMemory = time.Hour+1, -1, "maybe", 1_000_001
+	cfg.ExpiryWarning, cfg.ExpiryJitter, cfg.RenewEvery, cfg.RevocationUnknown, cfg.RevocationMemory = time.Hour+1, -1, time.Hour+1, "maybe", 1_000_001
 	err := fmt.Sprint(cfg.Validate())
-	for _, want := range []string{"expiry_warning:", "expiry_jitter:", "revocation_unknown:", "revocation_memory:"} {
+	for _, want := range []string{"expiry_warning:", "expiry_jitter:", "renew_every:", "revocation_unknown:", "revocation_memory:"} {
 		if !strings.Contains(err, want) {
 			t.Errorf("no %s in %s", want, err)
 		}
 	}
 	cfg = DefaultConfig()
-	if p := cfg.Policy(); p != (Policy{Warning: time.Minute, Jitter: 5 * time.Second, Remembered: 10_000}) || cfg.Validate() != nil {
+	if p := cfg.Policy(); p != (Policy{Warning: time.Minute, Jitter: 5 * time.Second, RenewEvery: time.Second, Remembered: 10_000}) || cfg.Validate() != nil {
 		t.Errorf("%+v", p)
 	}
 	cfg.RevocationUnknown = "refuse"
 	if !cfg.Policy().RefuseUnknown {
 		t.Error("refuse is not heard")
+	}
+}
+
+func BenchmarkAnAnswerFromMemory(b *testing.B) {
+	c := &callback{name: "app", known: newAnswers(10_000), now: time.Now, m: NewMetrics(prometheus.NewRegistry())}
+	token := strings.Repeat("x", 400)
+	for i := range 10_000 {
+		c.known.put(keyOf("app", fmt.Sprint(i)), answer{}, time.Now().Add(time.Hour))
+	}
+	c.known.put(keyOf("app", token), answer{who: Identity{User: "u"}}, time.Now().Add(time.Hour))
+	b.ReportAllocs()
+	for b.Loop() {
+		if who, cause := c.verify(b.Context(), token); cause != "" || who.User != "u" {
+			b.Fatal(cause)
+		}
 	}
 }
 

@@ -43,6 +43,11 @@ type Config struct {
 	// closes all in time.
 	ExpiryJitter time.Duration `toml:"expiry_jitter"`
 
+	// RenewEvery is the least time between two new tokens that a client shows on
+	// one connection; sooner it is told to come back later. Default 1s, at most
+	// 1h; 0 takes any number.
+	RenewEvery time.Duration `toml:"renew_every"`
+
 	// RevocationUnknown is what becomes of a token when Redis can not tell
 	// whether it was revoked: "admit" or "refuse", to come back later. Default
 	// "admit": an outage of Redis then keeps nobody out, and lets those back in
@@ -126,7 +131,7 @@ type Type struct {
 // DefaultConfig is a config without types: everybody is refused.
 func DefaultConfig() Config {
 	return Config{
-		MaxTokenBytes: 8192, MaxGrants: 256, ExpiryWarning: time.Minute, ExpiryJitter: 5 * time.Second,
+		MaxTokenBytes: 8192, MaxGrants: 256, ExpiryWarning: time.Minute, ExpiryJitter: 5 * time.Second, RenewEvery: time.Second,
 		RevocationUnknown: admitUnknown, RevocationMemory: 10_000,
 	}
 }

@@ -61,6 +61,7 @@ const identityTOML = `
 default_type = "web"
 expiry_warning = "3s"
 expiry_jitter = "500ms"
+renew_every = "0s"
 
 [[auth.type]]
 name = "app"

@@ -96,7 +96,7 @@ func (c *Connection) handleAck(p socketio.Packet, attachments [][]byte) error {
 	s.mu.Unlock()
 	if answer == nil {
 		c.gw.m.strayAcks.Inc()
-		if c.stray++; c.stray > c.gw.cfg.MaxStrayAcks {
+		if c.stray++; int(c.stray) > c.gw.cfg.MaxStrayAcks {
 			return errStrayAcks
 		}
 		return nil

@@ -45,7 +45,8 @@ type Connection struct {
 
 	// Owned by the receiver: calls of one session never overlap.
 	asm   *socketio.Assembler // nil while no binary event is being received
-	stray int                 // acknowledgements that nobody asked for
+	stray int32               // acknowledgements that nobody asked for
+	shown uint32              // when the last new token was, in renewTicks since since; 0: never
 	ended bool                // broke the rules: what else it sends is not read
 	form  wireForm            // fixed by the first packet
 
@@ -85,7 +86,7 @@ func PutConn(c *Connection) {
 func resetConnection(c *Connection) {
 	c.gw, c.shard, c.session, c.id = nil, nil, nil, 0
 	c.since, c.query, c.origin, c.place = time.Time{}, nil, "", nil
-	c.asm, c.stray, c.ended, c.form = nil, 0, false, formRev5
+	c.asm, c.stray, c.shown, c.ended, c.form = nil, 0, 0, false, formRev5
 	c.part.Store(0)
 	c.identity = auth.Identity{}
 	c.member, c.main, c.warned, c.expired = false, false, false, false

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"hash/maphash"
 	"io"
 	"net/http"
 	"strings"
@@ -167,6 +168,23 @@ func TestLookingAtAFollowerAllocatesNothing(t *testing.T) {
 			}
 		}); n > 0 {
 			t.Errorf("%v allocations for %s", n, r.URL.RawQuery)
+		}
+	}
+}
+
+func BenchmarkFollowWithTheHandshakesToken(b *testing.B) {
+	g := &Gateway{marks: maphash.MakeSeed()}
+	token := strings.Repeat("eyJhbGciOiJIUzI1NiJ9", 20) // 400 bytes
+	c := &Connection{}
+	c.mark.Store(g.markOf(token))
+	r, err := http.NewRequest("GET", "http://x/socket.io/?EIO=4&transport=polling&sid=x&token="+token, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if c.mark.Load() != g.markOf(shownToken(r)) {
+			b.Fatal("another token")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"sluice/pkg/auth"
 	"sluice/pkg/id"
@@ -23,7 +24,10 @@ func (c *Connection) handleAuth(p socketio.Packet, args []byte) error {
 	}
 	why := reason.BadRequest
 	var who auth.Identity
-	if json.Unmarshal(args, &shown) == nil && len(shown) == 1 && shown[0].Token != "" {
+	switch {
+	case c.tooSoon(): // before anything is read or asked
+		why = reason.Busy
+	case json.Unmarshal(args, &shown) == nil && len(shown) == 1 && shown[0].Token != "":
 		who, why = c.renew(shown[0].Token)
 	}
 	if why != "" {
@@ -37,6 +41,21 @@ func (c *Connection) handleAuth(p socketio.Packet, args []byte) error {
 		answer = strconv.AppendInt(append(answer, `,"expiresAt":`...), who.ExpiresAt.UnixMilli(), 10)
 	}
 	return c.answer(p, append(answer, `}]`...))
+}
+
+// renewTick is how exactly a connection remembers when it showed a new token:
+// 32 bits hold more than a year of them.
+const renewTick = 10 * time.Millisecond
+
+// tooSoon tells whether the client has shown another token a moment ago: each
+// costs a signature, or a call, and a look into Redis.
+func (c *Connection) tooSoon() bool {
+	now := uint32(c.gw.now().Sub(c.since)/renewTick) + 1
+	if c.shown != 0 && now-c.shown < uint32(c.gw.policy.RenewEvery/renewTick) {
+		return true
+	}
+	c.shown = now
+	return false
 }
 
 // renew verifies a token and gives the connection its identity; why is "" when

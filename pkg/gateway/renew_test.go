@@ -35,6 +35,36 @@ func TestANewTokenProlongsTheConnection(t *testing.T) {
 	}
 }
 
+func TestNewTokensAreTakenNowAndThen(t *testing.T) {
+	w := newWorld(t, nil)
+	w.gateway.policy.RenewEvery = time.Hour
+	w.tokens(epoch())
+	p := w.dial(`{"token":"ann/3600"}`)
+	p.send(`421["sluice:auth",{"token":"ann/7200"}]`)
+	if got := p.next(); !strings.HasPrefix(got, `431[{"ok":true`) {
+		t.Fatal(got)
+	}
+	for n := range 100 {
+		p.send(fmt.Sprintf(`42%d["sluice:auth",{"token":"ann/9000"}]`, n+2))
+		if got := p.next(); !strings.HasPrefix(got, fmt.Sprintf(`43%d[{"ok":false,"code":"busy","retry":"later"`, n+2)) {
+			t.Fatal(got)
+		}
+	}
+	// At the limit, and just before it.
+	c := &Connection{gw: w.gateway}
+	now := time.Now()
+	clock := &Gateway{policy: w.gateway.policy, now: func() time.Time { return now }}
+	c.gw, c.since = clock, now.Add(-300*24*time.Hour)
+	for _, step := range []struct {
+		after time.Duration
+		soon  bool
+	}{{0, false}, {time.Hour - renewTick, true}, {renewTick, false}, {time.Hour, false}, {0, true}} {
+		if now = now.Add(step.after); c.tooSoon() != step.soon {
+			t.Errorf("%v later: %v", step.after, !step.soon)
+		}
+	}
+}
+
 func TestATokenOfSomebodyElseChangesNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	start := epoch()
