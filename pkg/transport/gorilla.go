@@ -90,6 +90,7 @@ func acceptProtocol(w http.ResponseWriter, r *http.Request) {
 // the connection is either closed or still the HTTP server's.
 func takeOver(s *Session, w http.ResponseWriter, r *http.Request) (*link, error) {
 	h := hijacker{w: w, s: s}
+	s.srv.origins.header(w, r, true)
 	acceptProtocol(w, r)
 	deflate := s.deflates(r)
 	with := &upgrader

@@ -43,8 +43,10 @@ func (v *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			code = engineio.SessionUnknown
 		}
 	}
-	v.origins.header(w, r, allowed)
 	upgrade := isUpgrade(r)
+	if !upgrade { // or when it succeeds
+		v.origins.header(w, r, allowed)
+	}
 	switch {
 	case code == engineio.SessionUnknown:
 		v.unknown(w, r, upgrade)
