@@ -198,6 +198,7 @@ upgrade_timeout = "2s"
 flush_timeout = "2s"
 close_timeout = "2s"
 max_payload = 100_000
+deflate = true
 send_buffer = 16_384
 origins = ["https://app.example.com"]
 

@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"bytes"
+	"compress/flate"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -26,6 +28,38 @@ func broken(code int, said ...[]byte) func(context.Context, *party) error {
 	}
 }
 
+// compressed is broken on a WebSocket that negotiated compression.
+func compressed(code int, said []byte) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		s, header, err := p.websocketWith(ctx, "", upgradeHeaders+"\r\nSec-WebSocket-Extensions: permessage-deflate")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.conn.Close() }() // the gateway has closed it
+		if !strings.HasPrefix(header.Get("Sec-WebSocket-Extensions"), "permessage-deflate") {
+			return errors.New("nothing was negotiated")
+		}
+		if err := s.raw(said); err != nil {
+			return err
+		}
+		return s.closedWith(code)
+	}
+}
+
+// deflated is a number of zeros as a message of permessage-deflate.
+func deflated(zeros int) []byte {
+	var b bytes.Buffer
+	z, err := flate.NewWriter(&b, flate.BestCompression)
+	if err != nil {
+		panic(err)
+	}
+	for range zeros >> 10 {
+		_, _ = z.Write(make([]byte, 1<<10)) // into memory
+	}
+	_ = z.Flush() // into memory
+	return bytes.TrimSuffix(b.Bytes(), []byte("\x00\x00\xff\xff"))
+}
+
 // repeated is a frame many times over.
 func repeated(n int, f []byte) []byte { return bytes.Repeat(f, n) }
 
@@ -44,6 +78,9 @@ var websocketAttacks = []attack{
 	{"close reason that is no text", broken(1002, frame(nil, 0x88, []byte{0x03, 0xe8, 0xff}))},
 	{"continuation of nothing", broken(1002, frame(nil, 0x80, []byte("x")))},
 	{"message within a message", broken(1002, frame(nil, 0x01, []byte("4")), frame(nil, 0x81, []byte("2")))},
+	{"inflate bomb before the client is known", compressed(1009, frame(nil, 0xc2, deflated(20<<20)))},
+	{"compressed ping", compressed(1002, frame(nil, 0xc9, nil))},
+	{"compressed bytes that are none", compressed(1007, frame(nil, 0xc1, []byte("\xff\xff\xff\xff")))},
 	{"a gigabyte announced", broken(1009, []byte{0x82, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0})},
 	{"too large in fragments", broken(1009, frame(nil, 0x02, make([]byte, 60_000)), frame(nil, 0x00, make([]byte, 60_000)))},
 	{"endless fragments", broken(1008, frame(nil, 0x01, []byte("4")), repeated(200, frame(nil, 0x00, []byte("x"))))},

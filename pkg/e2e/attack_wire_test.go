@@ -173,23 +173,29 @@ const upgradeHeaders = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSock
 
 // websocket opens one for a query, and wants to be let in.
 func (p *party) websocket(ctx context.Context, query string) (*socket, error) {
+	s, _, err := p.websocketWith(ctx, query, upgradeHeaders)
+	return s, err
+}
+
+// websocketWith is websocket with other headers; it returns those of the answer.
+func (p *party) websocketWith(ctx context.Context, query, headers string) (*socket, http.Header, error) {
 	conn, err := p.dial(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	_, err = io.WriteString(conn, "GET /socket.io/?EIO=4&transport=websocket"+query+" HTTP/1.1\r\nHost: ws.example.com\r\n"+upgradeHeaders+"\r\n\r\n")
+	_, err = io.WriteString(conn, "GET "+websocketURL+query+" HTTP/1.1\r\nHost: ws.example.com\r\n"+headers+"\r\n\r\n")
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, nil, errors.Join(err, conn.Close())
 	}
 	s := &socket{conn: conn, r: bufio.NewReaderSize(conn, 1024)}
 	resp, err := http.ReadResponse(s.r, nil)
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, nil, errors.Join(err, conn.Close())
 	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return nil, errors.Join(fmt.Errorf("upgrade: %d", resp.StatusCode), conn.Close())
+		return nil, nil, errors.Join(fmt.Errorf("upgrade: %d", resp.StatusCode), conn.Close())
 	}
-	return s, nil
+	return s, resp.Header, nil
 }
 
 // member is a WebSocket that is connected to "/".

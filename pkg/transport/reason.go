@@ -22,11 +22,6 @@ const (
 	ReasonOverlap        = reason.Overlap        // two polls of one kind at once
 	ReasonSlow           = reason.Slow           // the client does not take what is sent to it
 	ReasonServer         = reason.ServerClose    // closed by the program that runs the server
-	ReasonDrain          = reason.Drain          // the replica is leaving
-	ReasonRefused        = reason.Refused        // closed by the program because the client broke its rules
-	ReasonExpired        = reason.Expired        // what allowed the session has run out
-	ReasonKicked         = reason.Kicked         // closed on request of a component or an operator
-	ReasonProtocol       = reason.Protocol       // the layer above could not make sense of a message
 )
 
 var (
