@@ -37,7 +37,7 @@ func (c *conductor) push(ctx context.Context) error {
 // pushOne announces a message and pushes it. A push that the target refuses is
 // counted; one that the end of the load cuts short may have been taken.
 func (c *conductor) pushOne(ctx context.Context, stream uint32, body string) error {
-	if ctx.Err() != nil {
+	if over(ctx) {
 		return nil
 	}
 	if err := c.crew.tell(&order{Op: opAnnounce, Stream: stream, At: swarm.Now()}); err != nil {
@@ -70,7 +70,7 @@ func (c *conductor) pushOne(ctx context.Context, stream uint32, body string) err
 // cut breaks connections, and takes the time until all are back.
 func (c *conductor) cut(ctx context.Context) error {
 	sleep(ctx, c.scenario.Cut.After)
-	if ctx.Err() != nil {
+	if over(ctx) {
 		return nil
 	}
 	c.watch.phase("cut")
@@ -83,7 +83,7 @@ func (c *conductor) cut(ctx context.Context) error {
 		c.run.Coming.Recovery = time.Duration(s.Connected - from).Seconds()
 	}
 	c.watch.phase("load")
-	if ctx.Err() != nil {
+	if over(ctx) {
 		return nil // settle says who is missing
 	}
 	return err

@@ -12,8 +12,8 @@ import (
 	"sluice/pkg/bench/swarm"
 )
 
-// conductor runs one scenario on one target.
-type conductor struct {
+// job is what a conductor is to do.
+type job struct {
 	scenario Scenario
 	target   *Target
 	said     []string // of the scale
@@ -23,6 +23,11 @@ type conductor struct {
 	limits   limits
 	calm     time.Duration // that a server gets to give memory back
 	show     func(progress)
+}
+
+// conductor runs one scenario on one target.
+type conductor struct {
+	job
 
 	probe  *probe
 	crew   *crew

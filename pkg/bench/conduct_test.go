@@ -43,10 +43,10 @@ func conduct(t *testing.T, s Scenario, target *Target) report.Run {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	c := &conductor{
+	c := &conductor{job: job{
 		scenario: s, target: target, meant: s.Clients.Sockets, program: program, workers: 2,
 		limits: limits{files: 1000, ports: 20_000}, calm: time.Millisecond, show: func(progress) {},
-	}
+	}}
 	r, err := c.conduct(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestAServerThatIsNotThereIsAnError(t *testing.T) {
 	if err := target.complete(); err != nil {
 		t.Fatal(err)
 	}
-	c := &conductor{scenario: s, target: target, show: func(progress) {}}
+	c := &conductor{job: job{scenario: s, target: target, show: func(progress) {}}}
 	if _, err := c.conduct(t.Context()); err == nil {
 		t.Error("a process that does not exist is measured")
 	}

@@ -56,15 +56,15 @@ func (p *probe) files() map[int]int {
 
 // rest reads memory after the garbage was collected and given back.
 func (p *probe) rest(ctx context.Context, keep func(*report.Process, int64)) (sum int64) {
-	any := false
+	asked := false
 	for range 2 { // what the first finds free, the second gives back
 		for _, of := range p.processes {
 			if of.metrics != "" && of.counted {
 				collectGarbage(ctx, of.metrics)
-				any = true
+				asked = true
 			}
 		}
-		if any {
+		if asked {
 			sleep(ctx, p.calm)
 		}
 	}
@@ -156,6 +156,10 @@ func (p *probe) peak() (sum int64) {
 	}
 	return sum
 }
+
+// over tells whether what ctx is for has ended, which is no error to those who
+// stop then.
+func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 // sleep waits, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {

@@ -89,50 +89,63 @@ func runCommand(args []string) int {
 }
 
 // run loads everything before it starts anything.
-func run(ctx context.Context, o *runOptions) (r *report.Report, err error) {
-	r = &report.Report{Made: time.Now().Truncate(time.Second), Machine: machine()}
+func run(ctx context.Context, o *runOptions) (*report.Report, error) {
+	r := &report.Report{Made: time.Now().Truncate(time.Second), Machine: machine()}
 	if err := swarm.Supported(); err != nil {
 		return r, err
 	}
 	scenarios, errs := o.load()
 	targets, err := o.list()
-	program, progErr := os.Executable()
-	if err := errors.Join(errs, err, progErr); err != nil {
+	program, programErr := os.Executable()
+	files, filesErr := openFiles(os.Getpid())
+	if err := errors.Join(errs, err, programErr, filesErr); err != nil {
 		return r, err
 	}
-	if o.manage > 0 {
-		if o.bin == "" {
-			o.bin = filepath.Dir(program)
-		}
-		m, err := manage(ctx, program, o.bin, o.manage)
-		if err != nil {
-			return r, err
-		}
-		defer func() { err = errors.Join(err, m.stop()) }()
-		targets = append(targets, m.target)
-	}
-	files, err := openFiles(os.Getpid())
-	if err != nil {
-		return r, err
+	if o.bin == "" {
+		o.bin = filepath.Dir(program)
 	}
 	view := newLive(os.Stderr)
 	for _, s := range scenarios {
-		meant := s.Clients.Sockets
-		said := o.scale.apply(&s)
-		for i := range targets {
-			c := &conductor{
-				scenario: s, target: &targets[i], said: said, meant: meant, program: program, workers: o.workers,
-				limits: limits{files: files, ports: ports()}, calm: calm, show: view.show,
-			}
+		base := job{
+			meant: s.Clients.Sockets, program: program, workers: o.workers, calm: calm, show: view.show,
+			limits: limits{files: files, ports: ports()},
+		}
+		base.said = o.scale.apply(&s)
+		base.scenario = s
+		err := o.each(ctx, program, targets, func(t *Target) error {
+			c := conductor{job: base}
+			c.target = t
 			done, err := c.conduct(ctx)
 			view.done()
 			if err != nil {
-				return r, fmt.Errorf("%s on %s: %w", s.name, targets[i].Name, err)
+				return fmt.Errorf("%s on %s: %w", s.name, t.Name, err)
 			}
 			r.Runs = append(r.Runs, done)
+			return nil
+		})
+		if err != nil {
+			return r, err
 		}
 	}
 	return r, nil
+}
+
+// each does f for all targets. The one that is managed is started anew: what a
+// process kept of another scenario would be counted as this one's.
+func (o *runOptions) each(ctx context.Context, program string, targets []Target, f func(*Target) error) error {
+	for i := range targets {
+		if err := f(&targets[i]); err != nil {
+			return err
+		}
+	}
+	if o.manage == 0 {
+		return nil
+	}
+	m, err := manage(ctx, program, o.bin, o.manage)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(&m.target), m.stop())
 }
 
 // load reads the scenarios; the error is that of all of them.

@@ -59,8 +59,8 @@ var rows = []row{
 	{"events lost / duplicated", func(r *Run) string { return upwardFaults(&r.Upstream) }},
 	{"events refused as busy", func(r *Run) string { return nonzero(r.Upstream.Busy) }},
 	{"event p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Upstream.Time) }},
-	{"CPU per delivery", func(r *Run) string { return micros(r.CPU.PerDelivery) }},
-	{"CPU per event", func(r *Run) string { return micros(r.CPU.PerEvent) }},
+	{"CPU per delivery, all included", func(r *Run) string { return micros(r.CPU.PerDelivery) }},
+	{"CPU per event, all included", func(r *Run) string { return micros(r.CPU.PerEvent) }},
 	{"server cores idle / loaded", func(r *Run) string {
 		if r.CPU.Load == 0 {
 			return ""
