@@ -23,7 +23,7 @@ import (
 )
 
 // deviations are the conversations of clients/raw.mjs in which the reference
-// server does otherwise, and why Sluice does not follow. README.md shows them.
+// server does otherwise, and why Sluice does not follow. CLIENTS.md shows them.
 var deviations = map[string]string{
 	"bad handshakes":                         "no EIO, or one that is not a number, is refused",
 	"a close packet over websocket":          "is acted on at once",
