@@ -40,5 +40,5 @@ func (g *Gateway) tell(to ref, ns, event string, args []byte) {
 		g.m.drop(dropEncode)
 		return
 	}
-	g.m.sent(to.send(f))
+	g.m.sent(to.send(f), 1)
 }

@@ -38,7 +38,7 @@ func (g *Gateway) Call(ctx context.Context, socket id.Socket, body []byte) *mesh
 		return &meshv1.CallResponse{Outcome: meshv1.Outcome_OUTCOME_REFUSED}
 	}
 	if err := to.send(f); err != nil {
-		g.m.sent(err)
+		g.m.sent(err, 1)
 		return &meshv1.CallResponse{Outcome: meshv1.Outcome_OUTCOME_OFFLINE}
 	}
 	select {
@@ -120,7 +120,7 @@ func (g *Gateway) Reply(r *meshv1.ReplyRequest) *meshv1.ReplyResponse {
 		return &meshv1.ReplyResponse{Outcome: meshv1.Outcome_OUTCOME_REFUSED}
 	}
 	if err := to.send(f); err != nil {
-		g.m.sent(err)
+		g.m.sent(err, 1)
 		return &meshv1.ReplyResponse{Outcome: meshv1.Outcome_OUTCOME_OFFLINE}
 	}
 	return &meshv1.ReplyResponse{Outcome: meshv1.Outcome_OUTCOME_DONE}

@@ -58,6 +58,7 @@ type Connection struct {
 	expired  bool         // the identity has ended, or was revoked; the session is closing
 	spaces   []string     // other namespaces connected to
 	rooms    []membership // the user's room and the documents'
+	walked   uint64       // by the shard's worker, on this walk
 	calls    map[uint64]chan callAnswer
 	nextCall uint64
 	recent   []id.Message // the last pushes that had several targets
@@ -92,6 +93,7 @@ func resetConnection(c *Connection) {
 	c.member, c.main, c.warned, c.expired = false, false, false, false
 	c.mark.Store(0)
 	c.calls, c.nextCall, c.recent, c.late = nil, 0, nil, nil
+	c.walked = 0
 }
 
 // ref is a reference to a connection that may have been pooled meanwhile.

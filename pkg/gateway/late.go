@@ -56,7 +56,7 @@ func (s *shard) sendLatest(r ref, p *push, f *transport.Frame) {
 	if !s.isLate(r) {
 		err := r.session.SendVolatile(f)
 		if !errors.Is(err, transport.ErrBehind) {
-			s.m.sent(err)
+			s.m.sent(err, 1)
 			return
 		}
 	}
@@ -102,7 +102,7 @@ func (s *shard) retryOne(r ref, now time.Time) bool {
 		if errors.Is(err, transport.ErrBehind) {
 			return true
 		}
-		s.m.sent(err)
+		s.m.sent(err, 1)
 		s.dropLate(r, e)
 	}
 }

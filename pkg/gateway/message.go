@@ -33,6 +33,15 @@ func newMessage(p *bus.Push) *message {
 	return &message{ns: ns, event: p.Event, args: p.Args, attachments: p.Attachments}
 }
 
+// size is about how many bytes the message takes.
+func (m *message) size() int {
+	n := len(m.ns) + len(m.event) + len(m.args)
+	for _, a := range m.attachments {
+		n += len(a)
+	}
+	return n
+}
+
 // frame returns the message as the clients of one wire form read it.
 func (m *message) frame(form wireForm) (*transport.Frame, error) {
 	if form == formOldPack {

@@ -125,14 +125,14 @@ func (m *Metrics) drops(r dropReason, n int) {
 }
 
 // sent counts the outcome of one Send.
-func (m *Metrics) sent(err error) {
+func (m *Metrics) sent(err error, events int) {
 	switch {
 	case err == nil:
-		m.delivered.Inc()
+		m.delivered.Add(float64(events))
 	case errors.Is(err, transport.ErrSlow):
-		m.drop(dropSlow)
+		m.drops(dropSlow, events)
 	default:
-		m.drop(dropClosed)
+		m.drops(dropClosed, events)
 	}
 }
 

@@ -19,8 +19,10 @@ type shard struct {
 	expiry expiry
 
 	// Owned by the worker.
-	batch []ref // scratch: the receivers of the job at hand
-	late  []ref // connections with ephemeral events that wait for room
+	pass  pass   // at work
+	chunk []ref  // scratch: receivers of the pass, bounded
+	walks uint64 // marks the connections that a walk has visited
+	late  []ref  // connections with ephemeral events that wait for room
 	m     *Metrics
 }
 
@@ -64,61 +66,12 @@ func (s *shard) run(ctx context.Context) {
 	}
 }
 
-// deliver sends one job to its receivers. They are listed under the lock and
-// written to after it, so that a join never waits for a system call.
+// deliver sends a job, and what waits behind it, to its receivers.
 func (s *shard) deliver(j job) {
-	s.collect(j)
-	for _, r := range s.batch {
-		f, err := j.push.msg.frame(r.form)
-		if err != nil {
-			s.m.drop(dropEncode)
-			continue
-		}
-		if j.push.durable {
-			s.m.sent(r.send(f))
-		} else {
-			s.sendLatest(r, j.push, f)
-		}
+	for next := &j; next != nil; {
+		next = s.gather(*next)
+		s.walk()
 	}
-	clear(s.batch) // hold no connection between jobs
-	s.batch = s.batch[:0]
-	j.push.done()
-}
-
-// collect lists the receivers of a job in s.batch.
-func (s *shard) collect(j job) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch t := j.push.target; t.Kind {
-	case id.KindAll:
-		for _, c := range s.conns {
-			s.receiveLocked(c, j)
-		}
-	case id.KindSocket:
-		if c := s.conns[j.push.socket]; c != nil {
-			s.receiveLocked(c, j)
-		}
-	default:
-		if r := s.rooms[t]; r != nil {
-			for i := range r.members {
-				s.receiveLocked(r.members[i].conn, j)
-			}
-		}
-	}
-}
-
-func (s *shard) receiveLocked(c *Connection, j job) {
-	p := j.push
-	if !c.inSpaceLocked(p.msg.ns) || !p.filter.passes(c.id, &c.identity) {
-		return
-	}
-	if j.slots > 1 && slotOf(c.id, j.slots) != j.slot {
-		return
-	}
-	if p.multi && c.seenLocked(p.mid) {
-		return
-	}
-	s.batch = append(s.batch, c.ref())
 }
 
 // find returns a reference to a connected socket.

@@ -24,6 +24,9 @@ type watched struct {
 	until time.Time
 }
 
+// keepWatched is how long a queue stays as it is.
+const keepWatched = 256
+
 func (w *lateWatch) watch(r ref, part uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +57,12 @@ func (w *lateWatch) due(now time.Time) []watched {
 		n++
 	}
 	due := append([]watched(nil), w.queue[:n]...)
-	left := copy(w.queue, w.queue[n:])
+	left := len(w.queue) - n
+	if cap(w.queue) > keepWatched && left < cap(w.queue)/4 {
+		w.queue = append(make([]watched, 0, 2*left), w.queue[n:]...) // a storm is over
+		return due
+	}
+	copy(w.queue, w.queue[n:])
 	clear(w.queue[left:])
 	w.queue = w.queue[:left]
 	return due

@@ -1,0 +1,174 @@
+package gateway
+
+import (
+	"slices"
+
+	"sluice/pkg/id"
+	"sluice/pkg/transport"
+)
+
+// pass is one walk over the receivers of a job, and of the jobs behind it that
+// have the same receivers: what has piled up for a socket then leaves in one
+// system call.
+type pass struct {
+	jobs   []job
+	frames [forms]passFrame
+}
+
+// passFrame is what the sockets of one wire form get, made when the first of
+// them is met.
+type passFrame struct {
+	frame  *transport.Frame // nil: nothing
+	events int              // in frame
+	failed int              // that this form cannot express
+	made   bool
+}
+
+// Bounds of a pass, so that one that was late does not overflow the backlogs
+// of clients that are not behind.
+const (
+	maxPassJobs  = 16
+	maxPassBytes = 64 << 10
+)
+
+// gather makes a pass of j and the jobs behind it with the same receivers. more
+// is the first job behind that is of another pass.
+func (s *shard) gather(j job) (more *job) {
+	s.pass.jobs = append(s.pass.jobs[:0], j)
+	size := j.push.msg.size()
+	for j.merges() && len(s.pass.jobs) < maxPassJobs {
+		select {
+		case next := <-s.jobs:
+			if size += next.push.msg.size(); size > maxPassBytes || !next.merges() || !next.sameReceivers(j) {
+				return &next
+			}
+			s.pass.jobs = append(s.pass.jobs, next)
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// merges tells whether the job may be part of a larger pass: every receiver
+// gets it, whatever else it got.
+func (j job) merges() bool {
+	p := j.push
+	return p.durable && !p.multi && j.slots <= 1 && p.filter.unqualified && len(p.filter.except) == 0
+}
+
+func (j job) sameReceivers(other job) bool {
+	return j.push.target == other.push.target && j.push.msg.ns == other.push.msg.ns
+}
+
+// passChunk is how many receivers are listed before they are written to: what a
+// push to everybody takes in memory does not depend on how many there are.
+const passChunk = 256
+
+// walk sends the pass to its receivers, chunk by chunk: they are listed with the
+// lock held and written to without, so that a join never waits for a system
+// call. Whoever joins meanwhile may or may not be among them; whoever is a
+// member all the time is, once.
+func (s *shard) walk() {
+	s.mu.Lock()
+	switch t := s.pass.jobs[0].push.target; t.Kind {
+	case id.KindAll:
+		for _, c := range s.conns {
+			s.receiveLocked(c)
+		}
+	case id.KindSocket:
+		if c := s.conns[s.pass.jobs[0].push.socket]; c != nil {
+			s.receiveLocked(c)
+		}
+	default:
+		s.walkRoomLocked(s.rooms[t], s.receiveLocked)
+	}
+	s.mu.Unlock()
+	s.write()
+	for _, j := range s.pass.jobs {
+		j.push.done()
+	}
+	clear(s.pass.jobs) // hold no push between passes
+	clear(s.pass.frames[:])
+}
+
+// walkRoomLocked goes from the last member to the first: who leaves while the
+// lock is free is replaced by the last one, which has been visited by then, so
+// that nobody is passed over. The mark keeps it from being visited twice.
+func (s *shard) walkRoomLocked(r *room, visit func(*Connection)) {
+	if r == nil {
+		return
+	}
+	s.walks++
+	for i := len(r.members) - 1; i >= 0; i-- {
+		if i >= len(r.members) {
+			i = len(r.members)
+			continue
+		}
+		if c := r.members[i].conn; c.walked != s.walks {
+			c.walked = s.walks
+			visit(c)
+		}
+	}
+}
+
+// receiveLocked lists c if it is a receiver. The lock is free for a while when a
+// chunk is full.
+func (s *shard) receiveLocked(c *Connection) {
+	j := s.pass.jobs[0]
+	p := j.push
+	if !c.inSpaceLocked(p.msg.ns) || !p.filter.passes(c.id, &c.identity) {
+		return
+	}
+	if j.slots > 1 && slotOf(c.id, j.slots) != j.slot {
+		return
+	}
+	if p.multi && c.seenLocked(p.mid) {
+		return
+	}
+	s.chunk = append(s.chunk, c.ref())
+	if len(s.chunk) == passChunk {
+		s.mu.Unlock()
+		s.write()
+		s.mu.Lock()
+	}
+}
+
+// write sends the pass to the receivers that are listed.
+func (s *shard) write() {
+	for _, r := range s.chunk {
+		f := s.passFrame(r.form)
+		s.m.drops(dropEncode, f.failed)
+		switch j := s.pass.jobs[0]; {
+		case f.frame == nil:
+		case j.push.durable:
+			s.m.sent(r.send(f.frame), f.events)
+		default:
+			s.sendLatest(r, j.push, f.frame)
+		}
+	}
+	clear(s.chunk) // hold no connection between passes
+	s.chunk = s.chunk[:0]
+}
+
+// passFrame is the pass in one wire form.
+func (s *shard) passFrame(form wireForm) *passFrame {
+	f := &s.pass.frames[form]
+	if f.made {
+		return f
+	}
+	f.made = true
+	frames := make([]*transport.Frame, 0, len(s.pass.jobs))
+	for _, j := range s.pass.jobs {
+		one, err := j.push.msg.frame(form)
+		if err != nil {
+			f.failed++
+			continue
+		}
+		frames = append(frames, one)
+	}
+	if f.events = len(frames); f.events > 0 {
+		f.frame = transport.Join(slices.Clip(frames)...)
+	}
+	return f
+}

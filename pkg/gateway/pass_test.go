@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/pkg/bus"
+	"sluice/pkg/id"
+	"sluice/pkg/stream"
+	"sluice/pkg/transport"
+)
+
+// Members come and go while pushes that pile up go out in chunks: whoever stays
+// gets each of them once, and in order.
+func TestWhoStaysGetsEveryPushOnce(t *testing.T) {
+	w := newWorld(t, func(c *Config, _ *transport.Config) { c.Address = AddressConfig{MaxRemembered: 1} })
+	const stay, leave, pushes = 2 * passChunk, passChunk / 2, 40
+	crowd := func(n int, name string) (all []*poller) {
+		for i := range n {
+			all = append(all, w.dial(fmt.Sprintf(`{"token":"%s%d","documents":["open-1"]}`, name, i)))
+		}
+		return all
+	}
+	staying, leaving := crowd(stay, "s"), crowd(leave, "l")
+	var entries []stream.Entry
+	for i := range pushes {
+		p := bus.Push{Mid: id.Message(i + 1), Target: id.DocTarget("open-1"), Event: "e", Args: fmt.Appendf(nil, "[%d]", i)}
+		body, err := p.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, stream.Entry{Target: p.Target, Mid: p.Mid, Body: body})
+	}
+	var done sync.WaitGroup
+	done.Go(func() {
+		for _, e := range entries {
+			w.handle(e)
+		}
+	})
+	for _, p := range leaving {
+		p.send("41")
+	}
+	done.Wait()
+	for n, p := range staying {
+		for i := range pushes {
+			if got, want := p.next(), fmt.Sprintf(`42["e",%d]`, i); got != want {
+				t.Fatalf("client %d: got %q, want %q", n, got, want)
+			}
+		}
+	}
+}
+
+func TestAWalkPassesNobodyOverAndNobodyTwice(t *testing.T) {
+	target := id.DocTarget("d")
+	for seed := range uint64(50) {
+		s := newShard(1, NewMetrics(prometheus.NewRegistry()))
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		conns := make([]*Connection, 400)
+		for i := range conns {
+			conns[i] = &Connection{id: id.Socket(i + 1), shard: s}
+			if i < 300 {
+				s.joinLocked(conns[i], target)
+			}
+		}
+		visits, left := map[*Connection]int{}, map[*Connection]bool{}
+		s.walkRoomLocked(s.rooms[target], func(c *Connection) {
+			visits[c]++
+			for range rnd.IntN(3) { // as others do while the lock is free
+				other := conns[rnd.IntN(len(conns))]
+				if rnd.IntN(2) == 0 {
+					s.leaveLocked(other, target)
+					left[other] = true
+				} else {
+					s.joinLocked(other, target)
+				}
+			}
+		})
+		for i, c := range conns {
+			if visits[c] > 1 || i < 300 && !left[c] && visits[c] == 0 {
+				t.Fatalf("seed %d: member %d was visited %d times", seed, i, visits[c])
+			}
+		}
+	}
+}
+
+func TestOnlyPushesForTheSameReceiversShareAPass(t *testing.T) {
+	with := func(p bus.Push, durable bool) job {
+		if p.Target.Kind == 0 {
+			p.Target = id.DocTarget("d")
+		}
+		made, err := newPush(&p, durable, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return job{push: made}
+	}
+	plain := with(bus.Push{}, true)
+	spread := plain
+	spread.slots = 4
+	large := with(bus.Push{Args: make([]byte, maxPassBytes)}, true)
+	for name, other := range map[string]struct {
+		job  job
+		jobs int
+	}{
+		"the same":          {plain, 2},
+		"another document":  {with(bus.Push{Target: id.DocTarget("other")}, true), 1},
+		"another namespace": {with(bus.Push{Namespace: "/a"}, true), 1},
+		"ephemeral":         {with(bus.Push{}, false), 1},
+		"several targets":   {with(bus.Push{Multi: true}, true), 1},
+		"an exception":      {with(bus.Push{Except: []id.Socket{7}}, true), 1},
+		"a locale":          {with(bus.Push{Locales: []string{"en"}}, true), 1},
+		"spread":            {spread, 1},
+		"large":             {large, 1},
+	} {
+		s := newShard(2, NewMetrics(prometheus.NewRegistry()))
+		s.jobs <- other.job
+		more := s.gather(plain)
+		if len(s.pass.jobs) != other.jobs || (more == nil) != (other.jobs == 2) {
+			t.Errorf("%s: %d jobs in a pass, another one follows: %v", name, len(s.pass.jobs), more != nil)
+		}
+		if more != nil && more.push != other.job.push {
+			t.Errorf("%s: another job follows", name)
+		}
+	}
+	s := newShard(2*maxPassJobs, NewMetrics(prometheus.NewRegistry()))
+	for range 2 * maxPassJobs {
+		s.jobs <- plain
+	}
+	if more := s.gather(plain); len(s.pass.jobs) != maxPassJobs || more != nil || len(s.jobs) != maxPassJobs+1 {
+		t.Errorf("%d jobs in a pass, %d left", len(s.pass.jobs), len(s.jobs))
+	}
+}
