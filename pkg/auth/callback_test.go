@@ -254,6 +254,9 @@ func TestAComponentThatIsAwayRefusesNobodyForGood(t *testing.T) {
 	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) || err.Error() != ErrUnavailable.Error() {
 		t.Errorf("the outside sees %v", err)
 	}
+	if err := error(&refusal{CauseNoKeys}); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused) {
+		t.Error("keys that were never loaded refuse for good")
+	}
 	if n := value(t, a.m.results.WithLabelValues("app", "unavailable")); n != 5 {
 		t.Errorf("%v counted as unavailable", n)
 	}

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -140,6 +142,7 @@ func TestIdentitiesEnd(t *testing.T) {
 			t.Error("a renewed connection has ended")
 		}
 	})
+	followAcross(t, c)
 	revokeEverywhere(t, c, f, renewing, polling)
 
 	again := open("again", 1, "long", "websocket")
@@ -152,6 +155,52 @@ func TestIdentitiesEnd(t *testing.T) {
 	l.put("new", component.Identity{User: "ann", ExpiresAt: begun.Add(time.Hour), IssuedAt: time.Now()})
 	fresh := open("fresh", 0, "new", "websocket")
 	f.wait(10*time.Second, "a new login to connect", func() bool { return fresh.connected && ben.connected })
+}
+
+// followAcross begins ben's session on one gateway and speaks for it through the
+// other one, with nobody's token, with its own, and with ann's.
+func followAcross(t *testing.T, c *cluster) {
+	t.Helper()
+	ask := func(method, url, token, text string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequest(method, url, strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(b)
+	}
+	const path = "/socket.io/?EIO=4&transport=polling&authType=app"
+	_, hello := ask("GET", "http://"+c.gateways[0].address+path, "else", "")
+	_, rest, _ := strings.Cut(hello, `"sid":"`)
+	sid, _, _ := strings.Cut(rest, `"`)
+	there := "http://" + c.gateways[1].address + path + "&sid=" + sid
+	for _, step := range []struct {
+		token, packet string
+		status        int
+		want          string
+	}{
+		{"else", "40", 200, "ok"},
+		{"", `42["a"]`, 200, "ok"},
+		{"long", `42["b"]`, 403, `{"code":4,"message":"Forbidden"}`},
+		{"guessed", `42["c"]`, 403, `{"code":4,"message":"Forbidden"}`},
+		{"else", `42["d"]`, 200, "ok"},
+	} {
+		if status, text := ask("POST", there, step.token, step.packet); status != step.status || text != step.want {
+			t.Errorf("%s as %q: %d %s", step.packet, step.token, status, text)
+		}
+	}
 }
 
 // revokeEverywhere withdraws ann's logins, and waits until her clients on both

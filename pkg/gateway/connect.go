@@ -189,7 +189,7 @@ func (c *Connection) admit(ns string, who auth.Identity, seen uint64) entry {
 		c.addSpaceLocked(ns)
 		return entered
 	}
-	c.identity = who
+	c.identity, c.warned = who, false
 	c.member = true
 	c.addSpaceLocked(ns)
 	s.conns[c.id] = c

@@ -81,6 +81,24 @@ func TestAClientIsWarnedAndThenClosed(t *testing.T) {
 	}
 }
 
+func TestAClientThatConnectsAgainOnItsConnectionIsWarnedAgain(t *testing.T) {
+	w := newWorld(t, nil)
+	start := epoch()
+	w.tokens(start)
+	p := w.dial(`{"token":"ann/3600"}`)
+	w.at(start.Add(59 * time.Minute))
+	p.next()
+	p.send("41", `40{"token":"ann/7200"}`)
+	if got := p.next(); !strings.HasPrefix(got, `40{"sid"`) {
+		t.Fatal(got)
+	}
+	w.at(start.Add(time.Hour + time.Second)) // the former token's end is nobody's any more
+	w.at(start.Add(119 * time.Minute))
+	if got := p.next(); !strings.Contains(got, fmt.Sprintf(`"sluice:expiring",{"expiresAt":%d`, start.Add(2*time.Hour).UnixMilli())) {
+		t.Errorf("told %q", got)
+	}
+}
+
 func TestEndsThatAreNearAreNotMissed(t *testing.T) {
 	w := newWorld(t, nil)
 	start := epoch()
