@@ -97,6 +97,7 @@ func reference(t *testing.T, options map[string]any) int {
 // httpAnswer is what a server said, made comparable: without what differs each time.
 type httpAnswer struct {
 	Status int
+	Closed bool // the connection, after the answer
 	Header map[string]string
 	Body   string
 }
@@ -139,7 +140,7 @@ func exchange(t *testing.T, port int, method, path string, header map[string]str
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
-	a := httpAnswer{Status: r.StatusCode, Header: map[string]string{}}
+	a := httpAnswer{Status: r.StatusCode, Closed: r.Close, Header: map[string]string{}}
 	if r.StatusCode != http.StatusSwitchingProtocols {
 		a.Body = withoutSID(readAll(t, r))
 	}
@@ -220,6 +221,7 @@ func requests(cookie string) []httpRequest {
 		{"upgrade without key", "GET", ws, with(upgrading, "Sec-WebSocket-Key", "x"), ""},
 		{"upgrade of version 12", "GET", ws, with(upgrading, "Sec-WebSocket-Version", "12"), "the header that names the versions is not sent"},
 		{"upgrade of a polling URL", "GET", poll, upgrading, "400 before the upgrade and not a close after it"},
+		{"handshake that closes", "GET", poll, with(fromA, "Connection", "close"), ""},
 		{"prefix of the path", "GET", "/socket.i?EIO=4&transport=polling", nil, "404 with a body"},
 		{"look-alike", "GET", "/socket.iox/?EIO=4&transport=polling", nil, "404 with a body"},
 		{"below the path", "GET", "/socket.io/x?EIO=4&transport=polling", nil, "404 and not served"},
@@ -315,7 +317,7 @@ func compareSessions(t *testing.T, ours, theirs int) {
 				both(fmt.Sprintf("GET of %d bytes, %q", size, accept), differs, "GET", with(fromA, "Accept-Encoding", accept), "")
 			}
 		}
-		both("POST too large", "", "POST", fromA, pack("4"+strings.Repeat("x", 1_000_000)))
+		both("POST too large", "the connection is closed", "POST", fromA, pack("4"+strings.Repeat("x", 1_000_000)))
 		both("POST of garbage", "", "POST", fromA, "abc")
 		both("after garbage", "", "GET", fromA, "")
 	}

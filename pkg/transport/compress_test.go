@@ -6,6 +6,7 @@ import (
 	"compress/zlib"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -172,4 +173,39 @@ func BenchmarkEncode(b *testing.B) {
 			b.ReportMetric(100*float64(len(out))/float64(size), "%size")
 		})
 	}
+}
+
+func FuzzEncodingFor(f *testing.F) {
+	for _, s := range []string{"gzip", "gzip;q=0.5, deflate;q=0.8", "*;q=0", "gzip;q=,;,;q=1e9", ",,,;;=="} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		r := &http.Request{Header: http.Header{"Accept-Encoding": {header}}}
+		e := encodingFor(r)
+		low := strings.ToLower(header)
+		named := map[encoding]string{gzipped: "gzip", deflated: "deflate"}[e]
+		if e > deflated || e != identity && !strings.Contains(low, named) && !strings.Contains(low, "*") {
+			t.Fatalf("%q: %d", header, e)
+		}
+	})
+}
+
+// What is compressed comes back as it was, in every form.
+func FuzzDeflate(f *testing.F) {
+	f.Add([]byte(""))
+	f.Add([]byte(strings.Repeat("x", 1000)))
+	f.Add(document(3000))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, e := range []encoding{gzipped, deflated} {
+			r := reply{body: string(appendEncoded(nil, data, e)), header: http.Header{"Content-Encoding": encodingNames[e]}}
+			if got := inflate(t, r); got != string(data) {
+				t.Fatalf("encoding %d: %d bytes became %d", e, len(data), len(got))
+			}
+		}
+		near, far := net.Pipe()
+		go func() { far.Write(appendPacked(nil, opBinary, data)); far.Close() }()
+		if _, op, got := readFrame(t, near); op != opBinary || got != string(data) {
+			t.Fatalf("message of %d bytes became %d", len(data), len(got))
+		}
+	})
 }

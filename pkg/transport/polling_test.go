@@ -134,6 +134,8 @@ func TestMalformedPosts(t *testing.T) {
 		{"wrong length", 3, "2:4a9:4b", []string{"a"}, ReasonParse, "1:1"},
 		{"pong", 3, "1:3", nil, ReasonParse, "1:1"},
 		{"close", 3, "1:1", nil, ReasonClientClose, "1:6"},
+		{"6400 packets", 4, strings.Repeat("6\x1e", 6399) + "6", nil, ReasonParse, "1"},
+		{"separators", 4, strings.Repeat("\x1e", 100_000), nil, ReasonParse, "1"},
 		{"65 packets", 4, strings.Repeat("6\x1e", 64) + "6", nil, ReasonParse, "1"},
 		{"6400 packets", 4, strings.Repeat("6\x1e", 6399) + "6", nil, ReasonParse, "1"},
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -271,6 +272,28 @@ func TestFramesThatEndAWebSocket(t *testing.T) {
 				t.Errorf("close code %d, want %d", got, row.code)
 			}
 		})
+	}
+}
+
+// What a header announces costs nothing until it comes.
+func TestNothingIsAllocatedFromADeclaredLength(t *testing.T) {
+	w := newWorld(t)
+	const clients = 50
+	conns := make([]net.Conn, clients)
+	for i := range conns {
+		conns[i], _ = rawWebSocket(w)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	head := unhexed("81ff 00000000000f423f 01020304 35") // 999,999 bytes, of which one comes: a 4
+	for _, conn := range conns {
+		conn.Write(head)
+		conn.(*net.TCPConn).CloseWrite()
+	}
+	eventually(t, "the end of all", func() bool { return w.v.Len() == 0 })
+	runtime.ReadMemStats(&after)
+	if n := (after.TotalAlloc - before.TotalAlloc) / clients; n > 64<<10 {
+		t.Errorf("%d bytes were allocated for each", n)
 	}
 }
 
