@@ -16,8 +16,8 @@ import (
 
 // Revoke withdraws tokens: first it is remembered, so that they do not come back,
 // then every gateway closes the sockets that it holds of them. Gateways that do not
-// answer are named: what they hold stays until the call is repeated, or the tokens
-// expire.
+// answer are named: what they hold stays until they find the revocation in Redis, or
+// the call is repeated.
 func (s *Server) Revoke(ctx context.Context, req *sluicev1.RevokeRequest) (*sluicev1.RevokeResponse, error) {
 	r, err := s.cfg.Limits.revoke(req, s.now())
 	if err != nil {
@@ -85,6 +85,7 @@ func (l Limits) revoke(req *sluicev1.RevokeRequest, now time.Time) (*revoke, err
 	default:
 		c.refuse("of", "one of user and token_id is needed")
 	}
+	out.what.Reason = out.reason
 	if out.what.AuthType = req.GetAuthType(); out.what.AuthType != "" {
 		c.text("auth_type", out.what.AuthType, 1, maxFilterText)
 	}

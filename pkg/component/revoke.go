@@ -35,7 +35,8 @@ type Revoked struct {
 	// Sockets that were closed.
 	Sockets uint64
 	// Unreached are gateways that could not be told. New connections are refused
-	// there as well, but they may still hold old ones: repeat the Revoke.
+	// there as well, but they may still hold old ones, until they find the
+	// revocation in Redis some seconds later: repeat the Revoke to be sure.
 	Unreached []uint32
 }
 

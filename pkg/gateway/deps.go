@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"sluice/pkg/auth"
 	"sluice/pkg/bus"
@@ -41,9 +42,10 @@ type Verifier interface {
 	Verify(ctx context.Context, authType, token string) (auth.Identity, error)
 }
 
-// Revocations tells whether a token was withdrawn; *session.Revocations.
+// Revocations tells which tokens were withdrawn; *session.Revocations.
 type Revocations interface {
 	Revoked(ctx context.Context, t session.Token) (bool, error)
+	Recent(ctx context.Context, since time.Time) ([]session.Revocation, error)
 }
 
 // Uplink takes records for Kafka; *bus.Producer.

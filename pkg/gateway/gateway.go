@@ -102,6 +102,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	edge.Go(func() { g.assembling.run(outer, lateAttachments) })
 	edge.Go(func() { g.spread.run(outer) })
 	edge.Go(func() { g.runExpiry(outer) })
+	edge.Go(func() { g.followRevocations(outer) })
 	edge.Go(func() { g.keep(outer, fail, "transport", g.transport.Run) })
 	edge.Go(func() { g.keep(outer, fail, "stream", g.runStream) })
 	edge.Go(func() { g.keep(outer, fail, "relay", g.relay.run) })

@@ -37,6 +37,7 @@ type world struct {
 	mu      sync.Mutex                                          // guards what follows
 	verify  func(authType, token string) (auth.Identity, error) // instead of believing names
 	revoked func(session.Token) (bool, error)
+	recent  []session.Revocation
 	up      []bus.Record
 	upErr   error
 	index   map[id.Socket]session.Client
@@ -84,6 +85,13 @@ func (w *world) Revoked(_ context.Context, t session.Token) (bool, error) {
 		return false, nil
 	}
 	return f(t)
+}
+
+// Recent is session.Revocations'.
+func (w *world) Recent(context.Context, time.Time) ([]session.Revocation, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.recent, nil
 }
 
 // Verify believes any token that is a user's name, except "bad".

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
@@ -16,19 +17,63 @@ import (
 func (g *Gateway) Revoke(r *meshv1.RevokeRequest) *meshv1.RevokeResponse {
 	what := session.Revocation{
 		RevokedTokens: session.RevokedTokens{User: id.User(r.GetUser()), ID: r.GetTokenId(), AuthType: r.GetAuthType()},
-		Before:        time.UnixMilli(r.GetIssuedBefore()), Until: time.UnixMilli(r.GetUntil()),
+		Before:        time.UnixMilli(r.GetIssuedBefore()), Until: time.UnixMilli(r.GetUntil()), Reason: r.GetReason(),
 	}
+	return &meshv1.RevokeResponse{Sockets: g.withdraw(what)}
+}
+
+func (g *Gateway) withdraw(what session.Revocation) (sockets uint64) {
 	g.revoked.tell(what) // first: whoever connects from now on knows it
 	var gone []ref
 	for _, s := range g.shards {
 		gone = s.of(what, gone)
 	}
 	for _, to := range gone {
-		g.sendOff(to, r.GetReason())
+		g.sendOff(to, what.Reason)
 	}
 	g.m.revokedSockets.Add(float64(len(gone)))
 	g.log.Info("tokens revoked", elog.Int("sockets", len(gone)))
-	return &meshv1.RevokeResponse{Sockets: uint64(len(gone))}
+	return uint64(len(gone))
+}
+
+// Revocations that the mesh did not bring are looked for in Redis, a little
+// further back than the last look: clocks differ.
+const (
+	recentEvery   = 5 * time.Second
+	recentOverlap = time.Minute
+)
+
+// followRevocations looks for revocations until ctx ends.
+func (g *Gateway) followRevocations(ctx context.Context) {
+	tick := time.NewTicker(recentEvery)
+	defer tick.Stop()
+	since := g.now()
+	for {
+		select {
+		case <-tick.C:
+			since = g.catchUp(ctx, since)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// catchUp withdraws what others have since a time and this gateway was not told
+// of, and returns the time to look from next.
+func (g *Gateway) catchUp(ctx context.Context, since time.Time) time.Time {
+	now := g.now()
+	ctx, cancel := context.WithTimeout(ctx, g.cfg.IndexTimeout)
+	defer cancel()
+	recent, err := g.deps.Revocations.Recent(ctx, since.Add(-recentOverlap))
+	if err != nil {
+		return since // whatever it is, connects notice it as well
+	}
+	for _, what := range recent {
+		if !g.revoked.knows(what) {
+			g.withdraw(what)
+		}
+	}
+	return now
 }
 
 // of lists the connections that a revocation is about.

@@ -111,6 +111,33 @@ func TestRedisKnowsOfRevocationsThatNobodyToldUs(t *testing.T) {
 	w.dial(`{"token":"ben"}`)
 }
 
+func TestARevocationThatTheMeshDidNotBringIsFound(t *testing.T) {
+	w := newWorld(t, nil)
+	w.tokens(epoch())
+	p, other := w.dial(`{"token":"ann/3600"}`), w.dial(`{"token":"ben/3600"}`)
+	told := session.Revocation{RevokedTokens: session.RevokedTokens{User: "ben"}, Before: time.Now(), Until: time.Now().Add(time.Hour)}
+	w.gateway.revoked.tell(told) // by the mesh; its connections came later
+	w.mu.Lock()
+	w.recent = []session.Revocation{
+		{RevokedTokens: session.RevokedTokens{User: "ann"}, Before: time.Now(), Until: time.Now().Add(time.Hour), Reason: "late news"},
+		told, {RevokedTokens: session.RevokedTokens{User: "ben"}, Before: time.Now(), Until: time.Now().Add(-time.Second)},
+	}
+	w.mu.Unlock()
+	since := time.Now()
+	if next := w.gateway.catchUp(t.Context(), since); next.Before(since) {
+		t.Errorf("the next look begins at %v", next)
+	}
+	p.expect(`42["sluice:closing",{"code":"revoked","retry":"new_token","message":"late news"}]`)
+	version := w.gateway.revoked.version()
+	w.gateway.catchUp(t.Context(), since)
+	if w.gateway.revoked.version() != version {
+		t.Error("what is known is told again")
+	}
+	if _, ok := w.gateway.Lookup(other.id); !ok {
+		t.Error("what was told before, or is over, closed somebody")
+	}
+}
+
 func TestWhatRedisCannotTell(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		w := newWorld(t, nil)

@@ -48,6 +48,15 @@ func (r *revoked) tell(what session.Revocation) {
 	r.told.Add(1)
 }
 
+// knows tells whether it was told all that a revocation says, or that it is over.
+func (r *revoked) knows(what session.Revocation) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	times, ok := r.known[what.RevokedTokens]
+	return ok && times.before >= what.Before.UnixMilli() && times.until >= what.Until.UnixMilli() ||
+		!what.Until.After(r.now())
+}
+
 // forgetLocked makes room: what has ended, or what ends first of a few.
 func (r *revoked) forgetLocked() {
 	const look = 64

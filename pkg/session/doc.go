@@ -14,6 +14,7 @@
 //	ws:node:sweep:{replica}:{boot} string  the lock of who sweeps
 //	ws:revoked:user:{type or *}:{uid}   string  Unix ms up to which the user's tokens were issued
 //	ws:revoked:token:{type or *}:{jti}  string  anything; both live as long as they are remembered
+//	ws:revoked:recent              zset    the revocations of the last 10 minutes as JSON -> Unix ms
 //
 // Times are Unix microseconds. A tag is 8 hexadecimal digits made of the boot
 // id: lists carry it because a replica that was restarted keeps its number, and

@@ -34,6 +34,9 @@ func (k keys) revoked(t RevokedTokens) string {
 	return k.prefix + ":revoked:token:" + authType + ":" + t.ID
 }
 
+// revocations holds what was revoked in the last minutes, by time.
+func (k keys) revocations() string { return k.prefix + ":revoked:recent" }
+
 // nodeClients holds the sockets of one process, so that they are found when it
 // is dead.
 func (k keys) nodeClients(n Node) string { return k.prefix + ":node:clients:" + n.text() }

@@ -26,6 +26,7 @@ type Revocation struct {
 	RevokedTokens
 	Before time.Time // of a user's tokens those that were issued until then
 	Until  time.Time // it is remembered so long
+	Reason string    // told to the clients
 }
 
 // Token is what is known of a token.
@@ -99,6 +100,9 @@ func (r *Revocations) Remember(ctx context.Context, what Revocation) (err error)
 		return nil // over already
 	}
 	err = r.redis.Client().Eval(ctx, revokeScript, []string{r.keys.revoked(what.RevokedTokens)}, what.Before.UnixMilli(), life).Err()
+	if err == nil {
+		err = r.note(ctx, what)
+	}
 	if err != nil {
 		return fmt.Errorf("remember a revocation: %w", err)
 	}

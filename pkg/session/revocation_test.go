@@ -1,9 +1,11 @@
 package session
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/go-redis/redis/v8"
 	"github.com/gotomicro/ego-component/eredis"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -106,4 +108,43 @@ func TestRevocationsSayWhenRedisIsAway(t *testing.T) {
 	if yes, err := r.Revoked(t.Context(), Token{User: "ann"}); err != nil || yes {
 		t.Errorf("%v %v", yes, err)
 	}
+}
+
+func TestRecentRevocationsAreListedForAWhile(t *testing.T) {
+	eachPlace(t, func(t *testing.T, p *place) {
+		at := time.Now().Truncate(time.Millisecond)
+		r := p.revocations(func() time.Time { return at })
+		first := Revocation{RevokedTokens: RevokedTokens{User: "ann", AuthType: "web"}, Before: at, Until: at.Add(time.Hour), Reason: `a "word"`}
+		second := Revocation{RevokedTokens: RevokedTokens{ID: "t"}, Before: at, Until: at.Add(time.Hour)}
+		expect := func(since time.Time, want ...Revocation) {
+			t.Helper()
+			got, err := r.Recent(t.Context(), since)
+			if err != nil || !slices.EqualFunc(got, want, func(a, b Revocation) bool {
+				return a.RevokedTokens == b.RevokedTokens && a.Before.Equal(b.Before) && a.Until.Equal(b.Until) && a.Reason == b.Reason
+			}) {
+				t.Errorf("since %v: %v %v, want %v", since, got, err, want)
+			}
+		}
+		expect(at)
+		if err := r.Remember(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		begun := at
+		at = at.Add(time.Minute)
+		if err := r.Remember(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		expect(begun, second, first)
+		expect(begun.Add(time.Millisecond), second)
+		at = at.Add(RecentFor)
+		third := Revocation{RevokedTokens: RevokedTokens{ID: "u"}, Before: at, Until: at.Add(time.Hour)}
+		if err := r.Remember(t.Context(), third); err != nil {
+			t.Fatal(err)
+		}
+		expect(begun, third)
+		if err := p.redis.Client().ZAdd(t.Context(), r.keys.revocations(), &redis.Z{Score: 2e12, Member: "of a newer version"}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		expect(begun, third)
+	})
 }

@@ -2286,8 +2286,9 @@ type RevokeResponse struct {
 	// How many sockets were closed.
 	Sockets uint64 `protobuf:"varint,1,opt,name=sockets,proto3" json:"sockets,omitempty"`
 	// Gateways that could not be told and may still hold sockets of these
-	// tokens: repeat the call when this is not empty. New connections are refused
-	// there, too.
+	// tokens. New connections are refused there, too, and those that reach Redis
+	// find the revocation there within seconds, for 10 minutes: repeat the call to
+	// be sure.
 	Unreached     []uint32 `protobuf:"varint,2,rep,packed,name=unreached,proto3" json:"unreached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
