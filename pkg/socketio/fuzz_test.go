@@ -101,43 +101,52 @@ func FuzzParseMsgpack(f *testing.F) {
 	for _, o := range ref.Others {
 		f.Add([]byte(o.Frame))
 	}
-	lim := Limits{MessageBytes: 10_000}
+	f.Add([]byte("\x84\xa4type\x05\xa4data\x92\xa1m\xc4\x01\x03\xa7options\x81\xa8compress\xc3\xa3nsp\xa1/"))
+	f.Add([]byte("\x84\xa4type\x06\xa4data\x91\x01\xa2id\x07\xa3nsp\xa1/"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		p, att, err := ParseMsgpack(in, Rev5, lim)
-		if err != nil {
-			if p.Data != nil || att != nil {
-				t.Fatalf("%v and %+v %v", err, p, att)
-			}
-			return
-		}
-		checkPacket(t, p, lim)
-		size := len(p.Data)
-		for _, b := range att {
-			size += len(b)
-		}
-		if len(att) != p.Attachments || size > lim.MessageBytes || !utf8.Valid(p.Data) {
-			t.Fatalf("%d attachments, announced %d, %d bytes: %q", len(att), p.Attachments, size, p.Data)
-		}
-		if p.Type != Event && p.Type != BinaryEvent && !p.HasID {
-			return
-		}
-		again, err := againMsgpack(p, att)
-		if err != nil {
-			t.Fatalf("%s does not go back: %v", p.Data, err)
-		}
-		q, att2, err := ParseMsgpack(again, Rev5, Limits{})
-		if err != nil {
-			t.Fatalf("%s went back as %x: %v", p.Data, again, err)
-		}
-		if p.Type == Event || p.Type == BinaryEvent {
-			// A numeric name becomes a string.
-			_, p.Data, _ = EventArgs(p.Data, lim)
-			_, q.Data, _ = EventArgs(q.Data, lim)
-		}
-		if p.Type != Connect && p.Type != ConnectError && (!bytes.Equal(p.Data, q.Data) || len(att) != len(att2)) {
-			t.Fatalf("%q came back as %q", p.Data, q.Data)
-		}
+		throughMsgpack(t, in, Rev5)
+		throughMsgpack(t, in, Rev4)
 	})
+}
+
+// throughMsgpack holds what every accepted frame promises, and sends it back.
+func throughMsgpack(t *testing.T, in []byte, rev Revision) {
+	t.Helper()
+	lim := Limits{MessageBytes: 10_000}
+	p, att, err := ParseMsgpack(in, rev, lim)
+	if err != nil {
+		if p.Data != nil || att != nil {
+			t.Fatalf("%v and %+v %v", err, p, att)
+		}
+		return
+	}
+	checkPacket(t, p, lim)
+	size := len(p.Data)
+	for _, b := range att {
+		size += len(b)
+	}
+	if len(att) != p.Attachments || size > lim.MessageBytes || !utf8.Valid(p.Data) {
+		t.Fatalf("%d attachments, announced %d, %d bytes: %q", len(att), p.Attachments, size, p.Data)
+	}
+	if p.Type != Event && p.Type != BinaryEvent && !p.HasID {
+		return
+	}
+	again, err := againMsgpack(p, att)
+	if err != nil {
+		t.Fatalf("%s does not go back: %v", p.Data, err)
+	}
+	q, att2, err := ParseMsgpack(again, Rev5, Limits{})
+	if err != nil {
+		t.Fatalf("%s went back as %x: %v", p.Data, again, err)
+	}
+	if p.Type == Event || p.Type == BinaryEvent {
+		// A numeric name becomes a string.
+		_, p.Data, _ = EventArgs(p.Data, lim)
+		_, q.Data, _ = EventArgs(q.Data, lim)
+	}
+	if p.Type != Connect && p.Type != ConnectError && (!bytes.Equal(p.Data, q.Data) || len(att) != len(att2)) {
+		t.Fatalf("%q came back as %q", p.Data, q.Data)
+	}
 }
 
 func FuzzJSONThroughMsgpack(f *testing.F) {
