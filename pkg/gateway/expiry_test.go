@@ -227,3 +227,20 @@ func TestNobodyActsForATokenThatHasEnded(t *testing.T) {
 		t.Errorf("components hear %s", got)
 	}
 }
+
+// The look through 100,000 connections whose ends are far, once a minute.
+func BenchmarkLookForEnds(b *testing.B) {
+	p := auth.Policy{Warning: time.Minute, Jitter: 5 * time.Second}
+	s := newShard(1, nil)
+	far := time.Now().Add(time.Hour)
+	for n := range 100_000 {
+		c := &Connection{id: id.Socket(uint64(n)<<22 | 1), identity: auth.Identity{ExpiresAt: far}}
+		s.conns[c.id] = c
+	}
+	s.expiry.ends = len(s.conns)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.expiry.listed = 0
+		s.look(&p, time.Now().UnixMilli())
+	}
+}
