@@ -45,7 +45,7 @@ type turn struct {
 // warnAt and closeAt are when the connection's turns come, in Unix ms; the
 // second is spread by the id.
 func (c *Connection) warnAtLocked(p *auth.Policy) int64 {
-	return c.identity.ExpiresAt.Add(-p.Warning).UnixMilli()
+	return c.identity.ExpiresAt.UnixMilli() - p.Warning.Milliseconds()
 }
 
 func (c *Connection) closeAtLocked(p *auth.Policy) int64 {
@@ -55,8 +55,8 @@ func (c *Connection) closeAtLocked(p *auth.Policy) int64 {
 
 // turnsLocked lists the turns of c that come in [from, to).
 func (s *shard) turnsLocked(c *Connection, p *auth.Policy, from, to int64) {
-	if c.identity.ExpiresAt.IsZero() {
-		return
+	if c.identity.ExpiresAt.IsZero() || c.warnAtLocked(p) >= to {
+		return // the usual case: the close comes later still
 	}
 	if at := c.warnAtLocked(p); p.Warning > 0 && !c.warned && at >= from && at < to {
 		heap.Push(&s.expiry.soon, turn{at: at, socket: c.id})
