@@ -9,7 +9,7 @@ import (
 )
 
 func TestSoManyHandshakesComputeAtOnce(t *testing.T) {
-	const most, clients = 2, 200
+	const most, clients = 2, 60
 	dir := t.TempDir()
 	w := newWorld(t, func(c *Config) {
 		c.CertFile, c.KeyFile = pairFor(t, dir, "a", "one")
