@@ -96,7 +96,7 @@ func (c *conductor) begin(ctx context.Context) error {
 	}
 	c.run.Memory.Before = c.probe.rest(ctx, func(p *report.Process, n int64) { p.Before = n })
 	base := assignment{
-		Servers: servers, Host: c.target.Servers[0], Path: c.target.Path, Secret: c.target.Secret, Clients: c.scenario.Clients,
+		Servers: servers, Secure: c.target.options(), Host: c.target.Servers[0], Path: c.target.Path, Secret: c.target.Secret, Clients: c.scenario.Clients,
 		Streams: c.scenario.streams(), OnTheWay: c.scenario.Load.OnTheWay, Receipts: c.scenario.Push.Receipts, Slow: c.scenario.Slow.Share,
 	}
 	if c.crew, err = hire(c.program, base, groups); err != nil {

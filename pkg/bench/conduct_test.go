@@ -19,7 +19,7 @@ func quick(change func(*Scenario)) Scenario {
 	s := defaultScenario()
 	s.name = "quick"
 	s.Clients.Sockets, s.Clients.Documents = 200, 1
-	s.Load = LoadSection{Duration: 1200 * time.Millisecond, Settle: 3 * time.Second, OnTheWay: 500 * time.Millisecond}
+	s.Load = LoadSection{Duration: 1200 * time.Millisecond, Settle: 5 * time.Second, OnTheWay: 2 * time.Second}
 	s.Push.Every, s.Push.To, s.Push.Payload = 50*time.Millisecond, "each", "article"
 	change(&s)
 	return s
@@ -57,7 +57,7 @@ func conduct(t *testing.T, s Scenario, target *Target) report.Run {
 // standFor serves a stand-in for the test.
 func standFor(t *testing.T, f stand.Faults) (*stand.Server, *Target) {
 	t.Helper()
-	server, err := stand.Listen("127.0.0.1:0", f)
+	server, err := stand.Listen("127.0.0.1:0", f, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestSmallS2OnSluice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := manage(t.Context(), program, bin, 2)
+	m, err := manage(t.Context(), program, bin, 2, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,11 @@ const controlTimeout = 10 * time.Second
 func newStock(ctx context.Context, t *Target) (*stock, error) {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
-	control, err := swarm.DialControl(ctx, t.Servers[0], t.Path, nil)
+	secure, err := t.options().config()
+	if err != nil {
+		return nil, err
+	}
+	control, err := swarm.DialControl(ctx, t.Servers[0], t.Path, nil, secure)
 	if err != nil {
 		return nil, err
 	}

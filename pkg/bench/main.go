@@ -105,7 +105,7 @@ func standIn(args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	s, err := stand.Listen(*address, f)
+	s, err := stand.Listen(*address, f, nil)
 	if err != nil {
 		return err
 	}

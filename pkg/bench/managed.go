@@ -47,6 +47,7 @@ type managed struct {
 	dir      string
 	program  string
 	bin      string
+	scheme   string // before the gateways' addresses
 	back     services
 	keep     io.Closer // the services' input
 	children []*exec.Cmd
@@ -60,9 +61,12 @@ const (
 
 // manage starts gateways and an API from the programs in bin, over services in
 // a process of program's.
-func manage(ctx context.Context, program, bin string, gateways int) (*managed, error) {
+func manage(ctx context.Context, program, bin string, gateways int, secure bool) (*managed, error) {
 	m := &managed{program: program, bin: bin}
 	m.target = Target{Name: "sluice", Kind: kindSluice, Component: "bench", Token: rand.Text(), Secret: rand.Text() + rand.Text()}
+	if secure {
+		m.scheme = "wss://"
+	}
 	if err := m.start(ctx, gateways); err != nil {
 		return nil, errors.Join(err, m.stop())
 	}
@@ -77,6 +81,12 @@ func (m *managed) start(ctx context.Context, gateways int) (err error) {
 	}
 	if m.dir, err = os.MkdirTemp("", "ws-bench-"); err != nil {
 		return err
+	}
+	if m.scheme != "" {
+		m.target.CAFile = filepath.Join(m.dir, "cert.pem")
+		if err := writeCertificate(m.target.CAFile, filepath.Join(m.dir, "key.pem")); err != nil {
+			return err
+		}
 	}
 	if err := m.startServices(); err != nil {
 		return fmt.Errorf("services: %w", err)
@@ -134,11 +144,16 @@ func (m *managed) startGateway(n int) error {
 		return err
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	m.target.Servers = append(m.target.Servers, address)
+	m.target.Servers = append(m.target.Servers, m.scheme+address)
 	config := fmt.Sprintf("[gateway.address]\nmax_sessions = 0\nnew_per_second = 0\n\n[[auth.type]]\nname = \"bench\"\nalgorithms = [\"HS256\"]\nsecret = %q\n",
 		m.target.Secret)
+	keyFile := ""
+	if m.target.CAFile != "" {
+		keyFile = filepath.Join(m.dir, "key.pem")
+	}
 	return m.startProgram("ws-gateway", fmt.Sprintf("gateway %d", n), config, true, map[string]string{
-		"SLUICE_EDGE_LISTEN": address, "SLUICE_SERVER_MESH_PORT": "", "SLUICE_GATEWAY_DRAIN_WINDOW": "0s", "SLUICE_STOP_TIMEOUT": "20s",
+		"SLUICE_EDGE_CERT_FILE": m.target.CAFile, "SLUICE_EDGE_KEY_FILE": keyFile,
+		"SLUICE_EDGE_LISTEN": address, "SLUICE_SERVER_MESH_PORT": anyPort, "SLUICE_GATEWAY_DRAIN_WINDOW": "0s", "SLUICE_STOP_TIMEOUT": "20s",
 		"SLUICE_EDGE_CONNS_PER_SECOND": "0", "SLUICE_EDGE_MAX_CONNS_PER_ADDRESS": "0",
 	})
 }
@@ -154,8 +169,10 @@ func (m *managed) startAPI() error {
 	return m.startProgram("ws-api", "api", config, false, map[string]string{"SLUICE_SERVER_GRPC_PORT": strconv.Itoa(port)})
 }
 
-// startProgram starts one with a config file and more in the environment. Empty
-// ports are chosen.
+// anyPort stands for one that is chosen.
+const anyPort = "any"
+
+// startProgram starts one with a config file and more in the environment.
 func (m *managed) startProgram(bin, name, config string, counted bool, env map[string]string) error {
 	base := filepath.Join(m.dir, strings.ReplaceAll(name, " ", "-"))
 	if err := os.WriteFile(base+".toml", []byte(config), 0o600); err != nil {
@@ -177,7 +194,7 @@ func (m *managed) startProgram(bin, name, config string, counted bool, env map[s
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = m.dir, log, log, os.Environ()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the conductor, which tells them
 	for key, value := range all {
-		if value == "" {
+		if value == anyPort {
 			port, err := freePort()
 			if err != nil {
 				return err

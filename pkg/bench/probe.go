@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"sluice/pkg/bench/report"
@@ -13,9 +14,18 @@ import (
 type probe struct {
 	processes []process
 	calm      time.Duration
-	reports   []report.Process
 	metrics   []map[string]float64 // before the load
 	cpu       []float64            // the same
+
+	mu      sync.Mutex // guards reports
+	reports []report.Process
+}
+
+// change lets f change what is reported of a process.
+func (p *probe) change(i int, f func(*report.Process)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f(&p.reports[i])
 }
 
 func newProbe(processes []process, calm time.Duration) *probe {
@@ -76,7 +86,7 @@ func (p *probe) rest(ctx context.Context, keep func(*report.Process, int64)) (su
 		if err != nil {
 			continue // it ended, which the clients tell better
 		}
-		keep(&p.reports[i], n)
+		p.change(i, func(r *report.Process) { keep(r, n) })
 		if of.counted {
 			sum += n
 		}
@@ -94,7 +104,7 @@ func (p *probe) now() (resident int64, cpu float64) {
 		if err != nil {
 			continue // as in rest
 		}
-		p.reports[i].Peak = max(p.reports[i].Peak, r)
+		p.change(i, func(of *report.Process) { of.Peak = max(of.Peak, r) })
 		if of.counted {
 			resident, cpu = resident+r, cpu+c
 		}
@@ -106,7 +116,7 @@ func (p *probe) now() (resident int64, cpu float64) {
 // anew where that is allowed: it misses nothing between two looks.
 func (p *probe) begin(ctx context.Context) {
 	for i, of := range p.processes {
-		p.reports[i].Peak = 0
+		p.change(i, func(r *report.Process) { r.Peak = 0 })
 		if of.pid != 0 {
 			_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", of.pid), []byte("5"), 0) // the looks have to do then
 			_, p.cpu[i], _ = usage(of.pid)
@@ -120,18 +130,17 @@ func (p *probe) begin(ctx context.Context) {
 // end reads what the load has cost.
 func (p *probe) end(ctx context.Context) {
 	for i, of := range p.processes {
-		r := &p.reports[i]
 		if of.pid != 0 {
 			if _, cpu, err := usage(of.pid); err == nil {
-				r.CPU = cpu - p.cpu[i]
+				p.change(i, func(r *report.Process) { r.CPU = cpu - p.cpu[i] })
 			}
 			if peak, err := statusField(of.pid, "VmHWM"); err == nil && p.cleared(of.pid) {
-				r.Peak = max(r.Peak, peak)
+				p.change(i, func(r *report.Process) { r.Peak = max(r.Peak, peak) })
 			}
 		}
 		if of.metrics != "" {
 			if after, err := scrape(ctx, of.metrics); err == nil {
-				r.Metrics = metricsOf(p.metrics[i], after)
+				p.change(i, func(r *report.Process) { r.Metrics = metricsOf(p.metrics[i], after) })
 			}
 		}
 	}
@@ -149,6 +158,8 @@ func (p *probe) cleared(pid int) bool {
 
 // peak is the sum of the counted processes' peaks.
 func (p *probe) peak() (sum int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for i, of := range p.processes {
 		if of.counted {
 			sum += p.reports[i].Peak

@@ -24,6 +24,7 @@ type runOptions struct {
 	workers  int
 	out      string
 	manage   int
+	tls      bool
 	bin      string
 	targets  string
 	servers  string
@@ -42,9 +43,11 @@ func runFlags(o *runOptions, to io.Writer) *flag.FlagSet {
 	fs.IntVar(&o.workers, "workers", 0, "client processes; 0 chooses")
 	fs.StringVar(&o.out, "out", "", "`folder` for the report; default .run/bench/<time>")
 	fs.IntVar(&o.manage, "manage", 0, "start so `many` gateways and an API over embedded services, and measure them")
+	fs.BoolVar(&o.tls, "tls", false, "with -manage: the gateways get a certificate, the clients speak TLS")
 	fs.StringVar(&o.bin, "bin", "", "`folder` of ws-gateway and ws-api for -manage; default the one that ws-bench is in")
 	fs.StringVar(&o.targets, "targets", "", "TOML `file` with [[target]] tables: all scenarios run on each")
-	fs.StringVar(&o.servers, "url", "", "`host:port` of the servers, separated by commas: a target without a file")
+	fs.StringVar(&o.servers, "url", "", "`host:port` of the servers, separated by commas, with wss:// before each for TLS: a target without a file")
+	fs.StringVar(&o.target.CAFile, "ca", "", "PEM `file` with the authority of that target's certificate")
 	fs.StringVar(&o.target.Kind, "kind", kindSluice, "of that target: sluice or socketio")
 	fs.StringVar(&o.target.Name, "name", "", "of that target in the report")
 	fs.StringVar(&o.target.Path, "path", "/socket.io/", "Engine.IO path of that target")
@@ -141,7 +144,7 @@ func (o *runOptions) each(ctx context.Context, program string, targets []Target,
 	if o.manage == 0 {
 		return nil
 	}
-	m, err := manage(ctx, program, o.bin, o.manage)
+	m, err := manage(ctx, program, o.bin, o.manage, o.tls)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,8 @@ type Target struct {
 	// Kind is "sluice" or "socketio", a stock server with the handlers that
 	// package stand describes.
 	Kind string `toml:"kind"`
-	// Servers are host:port of all gateways; clients are spread over them.
+	// Servers are host:port of all gateways, with wss:// before all of them for
+	// TLS; clients are spread over them.
 	Servers []string `toml:"servers"`
 	// Path of Engine.IO.
 	Path string `toml:"path"`
@@ -35,10 +36,16 @@ type Target struct {
 	Metrics []string `toml:"metrics"`
 	// PIDs are the servers' processes, if they run on this machine.
 	PIDs []int `toml:"pids"`
+	// CAFile is a PEM file with the authority of the servers' certificate, for
+	// TLS. Default: the system's.
+	CAFile string `toml:"ca_file"`
+	// Insecure takes any certificate.
+	Insecure bool `toml:"insecure"`
 	// Sources are the addresses that clients connect from. Default: as many of
 	// 127.0.0.0/8 as are needed, for servers there.
 	Sources []string `toml:"sources"`
 
+	secure    bool      // the servers speak TLS
 	processes []process // the target's, when they are ours
 }
 
@@ -104,14 +111,18 @@ func (t *Target) complete() error {
 	}
 	want(slices.Contains([]string{kindSluice, kindStock}, t.Kind), "kind: must be sluice or socketio")
 	want(len(t.Servers) > 0, "servers: at least one is needed")
+	plain := 0
 	for i, s := range t.Servers {
-		address, secure := strings.CutPrefix(s, "wss://")
-		want(!secure && !strings.HasPrefix(s, "https://"), "servers: TLS is not spoken by the clients: measure behind it, or put a TLS end in between")
+		address, tls := strings.CutPrefix(strings.Replace(s, "https://", "wss://", 1), "wss://")
+		if t.secure = t.secure || tls; !tls {
+			plain++
+		}
 		address = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(address, "ws://"), "http://"), "/")
 		_, _, err := net.SplitHostPort(address)
 		want(err == nil, fmt.Sprintf("servers: %q is no host:port", s))
 		t.Servers[i] = address
 	}
+	want(!t.secure || plain == 0 || plain == len(t.Servers), "servers: all with wss://, or none")
 	want(strings.HasPrefix(t.Path, "/"), "path: must begin with /")
 	want(t.Kind != kindSluice || t.API != "" && t.Component != "" && t.Token != "", "api, component, token: are needed for sluice")
 	want(len(t.Metrics) == 0 || len(t.PIDs) == 0 || len(t.Metrics) == len(t.PIDs), "metrics: must be as many as pids")
@@ -150,4 +161,13 @@ func (t *Target) addresses() ([]netip.AddrPort, error) {
 		all = append(all, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
 	}
 	return all, nil
+}
+
+// options of TLS; nil when the target does without.
+func (t *Target) options() *secureOptions {
+	if !t.secure {
+		return nil
+	}
+	name, _, _ := net.SplitHostPort(t.Servers[0]) // complete has looked
+	return &secureOptions{Name: name, CAFile: t.CAFile, Insecure: t.Insecure}
 }

@@ -21,6 +21,7 @@ import (
 type assignment struct {
 	Group    group            `json:"group"`
 	Servers  []netip.AddrPort `json:"servers"`
+	Secure   *secureOptions   `json:"secure"`
 	Host     string           `json:"host"`
 	Path     string           `json:"path"`
 	Secret   string           `json:"secret"`
@@ -87,7 +88,12 @@ func work(in io.Reader, out io.Writer) error {
 	if first.Op != opAssign || first.Assign == nil {
 		return fmt.Errorf("worker: %q comes before the assignment", first.Op)
 	}
-	s, err := swarm.New(first.Assign.options())
+	options := first.Assign.options()
+	var err error
+	if options.TLS, err = first.Assign.Secure.config(); err != nil {
+		return err
+	}
+	s, err := swarm.New(options)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package stand
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -33,11 +34,14 @@ type Server struct {
 	ups        uint64
 }
 
-// Listen opens a port; Run serves it.
-func Listen(address string, faults Faults) (*Server, error) {
+// Listen opens a port, with TLS if secure is not nil; Run serves it.
+func Listen(address string, faults Faults, secure *tls.Config) (*Server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
+	}
+	if secure != nil {
+		l = tls.NewListener(l, secure)
 	}
 	return &Server{faults: faults, listener: l, sockets: map[*socket]struct{}{}}, nil
 }

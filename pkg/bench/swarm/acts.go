@@ -22,6 +22,10 @@ func (l *loop) leaveOne() {
 		c.state, c.left = leaving, Now()
 		l.out = appendFrame(appendFrame(l.out, opText, []byte("41")), opClose, nil)
 		l.flush(c)
+		if c.state == leaving && c.tls != nil {
+			_ = c.tls.conn.CloseWrite() // link takes it
+			l.flush(c)
+		}
 		if c.state == leaving {
 			finish(int(c.fd))
 		}

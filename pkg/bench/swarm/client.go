@@ -40,6 +40,7 @@ type client struct {
 	// receipts that it sent, in all its sessions: their numbers.
 	receipts uint32
 	sender   *sender
+	tls      *secure // nil without
 }
 
 // sender is what a client sent, of those that send.

@@ -29,17 +29,23 @@ func (l *loop) ready(tag uint32, readable, writable bool) {
 	}
 }
 
+// read takes what is there. TLS may hold more than the kernel tells of: it is
+// read until there is nothing left.
 func (l *loop) read(c *client) {
-	n, err := readNow(int(c.fd), l.buf)
+	for l.readOnce(c) && c.tls != nil {
+		continue
+	}
+}
+
+// readOnce tells whether there may be more.
+func (l *loop) readOnce(c *client) bool {
+	n, err := c.read(l.buf)
 	if err != nil {
 		l.end(c, reasonOf(err))
-		return
+		return false
 	}
-	if n == 0 {
-		return
-	}
-	if c.slow && c.state == up {
-		return // a hang-up comes after what was there
+	if n == 0 || c.slow && c.state == up { // then a hang-up comes after what was there
+		return false
 	}
 	l.now = Now()
 	l.stats.Bytes += uint64(n)
@@ -63,10 +69,12 @@ func (l *loop) read(c *client) {
 	default:
 		l.flush(c)
 	}
+	return c.state != idle
 }
 
 // flush writes what is in out, behind what is left from before.
 func (l *loop) flush(c *client) {
+	l.seal(c)
 	data := l.out
 	if len(c.out) > 0 {
 		c.out = append(c.out, l.out...)
@@ -113,6 +121,10 @@ func (l *loop) dial(c *client) {
 	}
 	c.state, c.since = dialling, Now()
 	l.inside++
+	if l.cfg.TLS != nil {
+		l.dialSecure(c, source, server)
+		return
+	}
 	fd, err := dial(source, server, c.slow)
 	if err == nil {
 		c.fd = int32(fd)
@@ -158,8 +170,8 @@ func (l *loop) end(c *client, reason string) {
 	if c.fd >= 0 {
 		hangUp(int(c.fd), false)
 	}
-	l.out = l.out[:0] // it was for this one
-	c.fd, c.state, c.in, c.parts, c.out = -1, idle, nil, nil, nil
+	l.out, l.sealed = l.out[:0], l.sealed[:0] // it was for this one
+	c.fd, c.state, c.in, c.parts, c.out, c.tls = -1, idle, nil, nil, nil, nil
 	back := l.now
 	switch {
 	case was == leaving:

@@ -3,6 +3,7 @@ package swarm
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,10 +30,14 @@ type Control struct {
 // ErrClosed means that the control connection was closed.
 var ErrClosed = errors.New("swarm: control connection is closed")
 
-// DialControl connects to a server at host:port. The path is as "/socket.io/".
-func DialControl(ctx context.Context, address, path string, auth []byte) (*Control, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", address)
+// DialControl connects to a server at host:port, with TLS if secure is not nil.
+// The path is as "/socket.io/".
+func DialControl(ctx context.Context, address, path string, auth []byte, secure *tls.Config) (*Control, error) {
+	dial := (&net.Dialer{}).DialContext
+	if secure != nil {
+		dial = (&tls.Dialer{Config: secure}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}

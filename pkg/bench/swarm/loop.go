@@ -33,9 +33,14 @@ type loop struct {
 	now     int64
 	swept   int64
 
-	buf  []byte // what is being read
-	out  []byte // what the client at hand is about to write
-	text []byte // what is being put together
+	buf []byte // what is being read
+	out []byte // what the client at hand is about to write
+	// sealed is what crypto/tls made of it.
+	sealed []byte
+	text   []byte // what is being put together
+
+	running    context.Context // for handshakes
+	handshakes sync.WaitGroup
 
 	mu     sync.Mutex // guards orders and gone
 	orders []func()
@@ -74,18 +79,19 @@ func newLoop(cfg *Options, first, count uint32) *loop {
 	return l
 }
 
-// post hands the loop's goroutine something to do. After the loop has ended it
-// does nothing.
-func (l *loop) post(f func()) {
+// post hands the loop's goroutine something to do; false means that the loop
+// has ended.
+func (l *loop) post(f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gone {
-		return
+		return false
 	}
 	l.orders = append(l.orders, f)
 	if l.poll != nil {
 		l.poll.wake()
 	}
+	return true
 }
 
 func (l *loop) run(ctx context.Context) error {
@@ -96,7 +102,7 @@ func (l *loop) run(ctx context.Context) error {
 		return err
 	}
 	l.mu.Lock()
-	l.poll = poll
+	l.poll, l.running = poll, ctx
 	l.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { l.post(func() {}) })
 	defer stop()
@@ -114,6 +120,8 @@ func (l *loop) run(ctx context.Context) error {
 
 // leaveAll ends everything.
 func (l *loop) leaveAll() {
+	l.handshakes.Wait() // ctx has ended: they are short
+	l.work()            // those that came out are clients, to be closed with the others
 	l.mu.Lock()
 	l.gone, l.orders = true, nil // nobody wakes the poller any more
 	l.mu.Unlock()

@@ -24,6 +24,9 @@ func (l *loop) sweep() {
 	for i := range l.clients {
 		switch c := &l.clients[i]; c.state {
 		case dialling, upgrading, opening, joining:
+			if c.fd < 0 {
+				continue // a handshake of TLS ends itself
+			}
 			if l.now-c.since > int64(l.cfg.ConnectTimeout) {
 				l.end(c, "timeout")
 			}

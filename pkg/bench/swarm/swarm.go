@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -29,6 +30,8 @@ type Options struct {
 	// ConnectTimeout ends a connect. RetryAfter is the pause after one that
 	// failed, and before a client that the server dropped comes back.
 	ConnectTimeout, RetryAfter time.Duration
+	// TLS of all connections; nil for none.
+	TLS *tls.Config
 	// Settle is how long before a client leaves messages need not arrive any more.
 	Settle time.Duration
 	// Event is the name of the counted messages; Streams is the number of

@@ -2,7 +2,11 @@ package swarm
 
 import (
 	"context"
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,18 +34,26 @@ func start(t *testing.T, faults stand.Faults, change func(*Options)) *bench {
 	if err := Supported(); err != nil {
 		t.Skip(err)
 	}
-	server, err := stand.Listen("127.0.0.1:0", faults)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := Options{
-		Servers: []netip.AddrPort{netip.MustParseAddrPort(server.Addr())}, Host: server.Addr(), Path: "/socket.io/",
+		Path:    "/socket.io/",
 		Sources: []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3")},
-		First:   100, Count: 40, Loops: 2, AtOnce: 8, ConnectTimeout: 5 * time.Second, RetryAfter: 20 * time.Millisecond,
+		First:   100, Count: 40, Loops: 2, AtOnce: 8, ConnectTimeout: 30 * time.Second, RetryAfter: 20 * time.Millisecond,
 		Settle: time.Second, Event: "message", Streams: 1,
 	}
 	if change != nil {
 		change(&cfg)
+	}
+	var secure *tls.Config
+	if cfg.TLS != nil {
+		secure = certificate(t).TLS
+	}
+	server, err := stand.Listen("127.0.0.1:0", faults, secure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Host = server.Addr()
+	if cfg.Servers == nil {
+		cfg.Servers = []netip.AddrPort{netip.MustParseAddrPort(server.Addr())}
 	}
 	s, err := New(cfg)
 	if err != nil {
@@ -52,7 +64,7 @@ func start(t *testing.T, faults stand.Faults, change func(*Options)) *bench {
 	served, ran := make(chan error, 1), make(chan error, 1)
 	go func() { served <- server.Run(ctx) }()
 	go func() { ran <- s.Run(ctx) }()
-	if b.control, err = DialControl(t.Context(), server.Addr(), "/socket.io/", nil); err != nil {
+	if b.control, err = DialControl(t.Context(), server.Addr(), "/socket.io/", nil, cfg.TLS); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -66,6 +78,20 @@ func start(t *testing.T, faults stand.Faults, change func(*Options)) *bench {
 		}
 	})
 	return b
+}
+
+// certificate is a server that has one, and a client that believes it.
+func certificate(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewTLSServer(nil)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func withTLS(t *testing.T, c *Options) {
+	t.Helper()
+	c.TLS = certificate(t).Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	c.TLS.ServerName = "127.0.0.1"
 }
 
 func (b *bench) must(err error) {
@@ -82,10 +108,10 @@ func (b *bench) snapshot() Stats {
 	return s
 }
 
-// until polls for at most 10 s.
+// until polls for at most 30 s.
 func (b *bench) until(what string, ok func(Stats) bool) Stats {
 	b.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		s := b.snapshot()
 		s.ConnectTime.Merge(&b.sum.ConnectTime)
@@ -95,7 +121,7 @@ func (b *bench) until(what string, ok func(Stats) bool) Stats {
 			return s
 		}
 		if time.Now().After(deadline) {
-			b.t.Fatalf("not within 10 s: %s: %+v", what, s)
+			b.t.Fatalf("not within 30 s: %s: %+v", what, s)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -191,7 +217,7 @@ func TestADroppedConnectionOwesWhatItMissed(t *testing.T) {
 }
 
 func TestClientsThatComeAndGoOweNothing(t *testing.T) {
-	b := start(t, stand.Faults{}, func(c *Options) { c.Settle = 200 * time.Millisecond })
+	b := start(t, stand.Faults{}, func(c *Options) { c.Settle = 5 * time.Second }) // machines may be slow
 	b.connect()
 	b.must(b.swarm.Churn(200))
 	for range 60 {
@@ -199,9 +225,16 @@ func TestClientsThatComeAndGoOweNothing(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	b.must(b.swarm.Churn(0))
-	s := b.until("all are back", func(s Stats) bool { return s.Up == 40 && s.Left > 20 })
+	b.until("all are back", func(s Stats) bool { return s.Up == 40 && s.Left > 20 })
+	for range 10 {
+		b.push(0, "")
+	}
+	s := b.until("nothing is on its way", func(Stats) bool {
+		balance, err := b.swarm.Balance()
+		return err == nil && balance.Lost == 0
+	})
 	balance, err := b.swarm.Balance()
-	if b.must(err); balance.Lost != 0 || balance.Expected < 200 || s.Duplicates != 0 || len(s.Drops) != 0 {
+	if b.must(err); balance.Lost != 0 || balance.Expected < 400 || s.Duplicates != 0 || len(s.Drops) != 0 {
 		t.Errorf("%+v, %+v", balance, s)
 	}
 }
@@ -258,6 +291,48 @@ func TestSlowReadersAreNotCounted(t *testing.T) {
 	if b.must(err); balance.Expected != 30 || s.Slow != 10 {
 		t.Errorf("%+v, %d slow", balance, s.Slow)
 	}
+}
+
+// TestTLSClientsCountTheSame has messages larger than a record of TLS, and all
+// ways in which connections end.
+func TestTLSClientsCountTheSame(t *testing.T) {
+	b := start(t, stand.Faults{Lose: 97, Drop: 300}, func(c *Options) {
+		withTLS(t, c)
+		inRoom(c)
+		c.Receipt = "bench:receipt"
+	})
+	b.connect()
+	large := strings.Repeat("x", 40_000)
+	for i := range uint64(15) {
+		at := Now()
+		b.sent[0]++
+		b.must(b.swarm.Announce(0, at))
+		mark := string(AppendMark(nil, 0, b.sent[0], at))
+		_, err := b.control.Emit(t.Context(), "bench:push", "all", "message", mark[1:len(mark)-1], large)
+		b.must(err)
+		drops := (i + 1) * 40 / 300
+		b.until("all are up again", func(s Stats) bool { return s.Up == 40 && s.Connects == 40+drops })
+	}
+	s := b.until("all are delivered", func(s Stats) bool { return s.Delivered == 600-2-b.server.Lost() })
+	balance, err := b.swarm.Balance()
+	if b.must(err); balance.Expected != 600 || balance.Lost != b.server.Lost()+2 || b.server.Lost() != 6 || s.Receipts != s.Delivered {
+		t.Errorf("%+v, the server lost %d: %+v", balance, b.server.Lost(), s)
+	}
+	b.must(b.swarm.Churn(100))
+	b.until("some have left and come", func(s Stats) bool { return s.Left > 10 && s.Connects > 52 })
+	b.must(b.swarm.Churn(0))
+	b.must(b.swarm.Cut(1))
+	s = b.until("all are back", func(s Stats) bool { return s.Up == 40 })
+	if len(s.Failures) != 0 || s.Duplicates != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestACertificateOfNobodyIsRefused(t *testing.T) {
+	b := start(t, stand.Faults{}, func(c *Options) { withTLS(t, c) })
+	b.swarm.loops[0].cfg.TLS.RootCAs = nil
+	b.must(b.swarm.Connect(0))
+	b.until("refusals are counted", func(s Stats) bool { return s.Failures["certificate"] > 0 })
 }
 
 func TestFailuresAreNamed(t *testing.T) {

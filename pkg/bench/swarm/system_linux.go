@@ -1,8 +1,12 @@
 package swarm
 
 import (
+	"context"
+	"crypto/x509"
 	"errors"
+	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -100,18 +104,24 @@ func dial(from netip.Addr, to netip.AddrPort, small bool) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	if err := prepare(fd, from, small); err != nil {
-		_ = unix.Close(fd) // it was never used
-		return -1, err
+	err = prepare(fd, from.IsValid(), small)
+	if err == nil && from.IsValid() {
+		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(from, 0)))
 	}
-	if err := unix.Connect(fd, sockaddr(to)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+	if err == nil {
+		err = unix.Connect(fd, sockaddr(to))
+	}
+	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		_ = unix.Close(fd) // it was never used
 		return -1, err
 	}
 	return fd, nil
 }
 
-func prepare(fd int, from netip.Addr, small bool) error {
+// prepare sets what has to be set before a connection begins. One that is bound
+// gets its port when the destination is known: each pair of addresses has all
+// ports to itself.
+func prepare(fd int, bound, small bool) error {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
 	}
@@ -120,15 +130,20 @@ func prepare(fd int, from netip.Addr, small bool) error {
 			return err
 		}
 	}
-	if !from.IsValid() {
+	if !bound {
 		return nil
 	}
-	// The port is then chosen when the destination is known: each pair of
-	// addresses has all ports to itself.
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
-		return err
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+// detach makes a descriptor of a connection that the runtime knows nothing of.
+func detach(conn *net.TCPConn) (fd int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
 	}
-	return unix.Bind(fd, sockaddr(netip.AddrPortFrom(from, 0)))
+	controlled := raw.Control(func(d uintptr) { fd, err = unix.FcntlInt(d, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(controlled, err)
 }
 
 func sockaddr(a netip.AddrPort) unix.Sockaddr {
@@ -196,7 +211,7 @@ func reasonOf(err error) string {
 		return "refused"
 	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
 		return "reset"
-	case errors.Is(err, unix.ETIMEDOUT):
+	case errors.Is(err, unix.ETIMEDOUT), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "timeout"
 	case errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EADDRINUSE):
 		return "no_port"
@@ -204,6 +219,8 @@ func reasonOf(err error) string {
 		return "no_file"
 	case errors.Is(err, errFrame), errors.Is(err, errHead):
 		return "protocol"
+	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(x509.HostnameError)), errors.As(err, new(x509.CertificateInvalidError)):
+		return "certificate"
 	}
 	return "other"
 }

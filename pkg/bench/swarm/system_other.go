@@ -4,6 +4,7 @@ package swarm
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"time"
 )
@@ -31,6 +32,9 @@ func (*poller) change(int, uint32, uint32) error { return errSystem }
 func (*poller) wait(time.Duration, func(tag uint32, readable, writable bool)) error {
 	return errSystem
 }
+
+func prepare(int, bool, bool) error    { return errSystem }
+func detach(*net.TCPConn) (int, error) { return -1, errSystem }
 
 func dial(netip.Addr, netip.AddrPort, bool) (int, error) { return -1, errSystem }
 func dialled(int) error                                  { return errSystem }

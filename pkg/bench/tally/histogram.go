@@ -3,6 +3,7 @@ package tally
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/bits"
 	"time"
 )
@@ -108,6 +109,11 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 		}
 	}
 	return h.max
+}
+
+// String is for messages: what was counted, without its buckets.
+func (h Histogram) String() string {
+	return fmt.Sprintf("%d, p50 %v, p99 %v, max %v", h.n, h.Quantile(.5), h.Quantile(.99), h.max)
 }
 
 // wireHistogram holds the buckets that are not empty as index and count.
