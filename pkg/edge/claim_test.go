@@ -59,14 +59,21 @@ func FuzzClaimed(f *testing.F) {
 	f.Add(",,,", true)
 	proxied := netip.MustParseAddr("203.0.113.5")
 	f.Fuzz(func(t *testing.T, said string, x bool) {
-		header, added := Forwarded, "for=203.0.113.5"
+		header, added, trusted := Forwarded, "for=203.0.113.5", "for=10.0.0.2"
 		if x {
-			header, added = XForwardedFor, "203.0.113.5"
+			header, added, trusted = XForwardedFor, "203.0.113.5", "10.0.0.2"
 		}
 		// Whatever a client says, the proxy's own words come last.
 		for _, lines := range [][]string{{said + ", " + added}, {said, added}} {
 			if got := Claimed(netip.MustParseAddr("10.0.0.1"), header, lines, proxies); got != proxied {
 				t.Fatalf("%q makes it %v", said, got)
+			}
+		}
+		// Behind a chain of proxies the client's words are read, and are an address
+		// or nothing.
+		for _, line := range []string{said, said + ", " + trusted} {
+			if got := Claimed(netip.MustParseAddr("10.0.0.1"), header, []string{line}, proxies); !got.IsValid() {
+				t.Fatalf("%q makes it nobody", line)
 			}
 		}
 		stranger := netip.MustParseAddr("192.0.2.9")
