@@ -79,6 +79,7 @@ func authAttacks(t *testing.T) []attack {
 		{"token in a cookie alone", cookieAlone(good)},
 		{"stolen sid with another token", stolenSID(good, token(t, "thief"))},
 		{"another user's token for a connection", otherToken(token(t, "owner"), token(t, "other"))},
+		{"new tokens in a flood", newTokens(token(t, "busy owner"))},
 		{"token that ends while connected", endsWhileConnected(t)},
 	}
 }
@@ -116,6 +117,31 @@ func otherToken(owner, other string) func(context.Context, *party) error {
 			return err
 		}
 		return s.expect(`437[{"ok":false,"code":"identity"`)
+	}
+}
+
+// newTokens shows one good token after the other.
+func newTokens(owner string) func(context.Context, *party) error {
+	return func(ctx context.Context, p *party) error {
+		s, err := p.member(ctx, fmt.Sprintf(`{"token":%q}`, owner))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = s.conn.Close() }() // it goes on until here
+		for i := range 50 {
+			if err := s.text(fmt.Sprintf(`42%d["sluice:auth",{"token":%q}]`, 100+i, owner)); err != nil {
+				return err
+			}
+		}
+		for {
+			answer, err := s.message()
+			if err != nil {
+				return err
+			}
+			if strings.Contains(answer, `[{"ok":false,"code":"busy","retry":"later","retryAfterMs":`) {
+				return nil
+			}
+		}
 	}
 }
 
