@@ -48,6 +48,8 @@ type GatewayConfig struct {
 	Stream stream.Config `toml:"stream"`
 	// Kafka carries events up and durable pushes down.
 	Kafka bus.Config `toml:"kafka"`
+	// Memory is how the garbage collector works.
+	Memory MemoryConfig `toml:"memory"`
 	// Stop is how the process leaves.
 	Stop StopConfig `toml:"stop"`
 }
@@ -86,6 +88,8 @@ type APIConfig struct {
 	Stream stream.Config `toml:"stream"`
 	// Kafka carries events up and durable pushes down.
 	Kafka bus.Config `toml:"kafka"`
+	// Memory is how the garbage collector works.
+	Memory MemoryConfig `toml:"memory"`
 	// Stop is how the process leaves.
 	Stop StopConfig `toml:"stop"`
 }
@@ -113,7 +117,7 @@ func DefaultGatewayConfig() GatewayConfig {
 		Edge:   edge.DefaultConfig(), Transport: transport.DefaultConfig(), Gateway: gateway.DefaultConfig(),
 		Auth: auth.DefaultConfig(), Mesh: mesh.DefaultConfig(), Registry: replica.DefaultConfig(), Redis: defaultRedis(),
 		Session: session.DefaultConfig(), Stream: stream.DefaultConfig(), Kafka: bus.DefaultConfig(),
-		Stop: StopConfig{Timeout: time.Minute},
+		Memory: defaultMemory(), Stop: StopConfig{Timeout: time.Minute},
 	}
 	c.Kafka.Consumer.AckTimeout = time.Hour
 	return c
@@ -127,7 +131,7 @@ func DefaultAPIConfig() APIConfig {
 		TLS:    ComponentTLSConfig{ReloadEvery: 10 * time.Second},
 		API:    api.DefaultConfig(), Mesh: mesh.DefaultConfig(), Registry: replica.DefaultConfig(), Redis: defaultRedis(),
 		Session: session.DefaultConfig(), Stream: stream.DefaultConfig(), Kafka: bus.DefaultConfig(),
-		Stop: StopConfig{Timeout: 30 * time.Second},
+		Memory: defaultMemory(), Stop: StopConfig{Timeout: 30 * time.Second},
 	}
 	c.Kafka.Consumer.AckTimeout = 5 * time.Minute
 	return c

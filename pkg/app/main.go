@@ -73,6 +73,7 @@ func (o *options) parse(fs *flag.FlagSet, args []string) *int {
 func Gateway(args []string) int {
 	cfg := DefaultGatewayConfig()
 	return serve("ws-gateway", args, &cfg, func(log *elog.Component) (*service, error) {
+		cfg.Memory.apply(os.LookupEnv, log)
 		p, err := newGatewayProgram("", cfg, log)
 		if err != nil {
 			return nil, err
@@ -85,6 +86,7 @@ func Gateway(args []string) int {
 func API(args []string) int {
 	cfg := DefaultAPIConfig()
 	return serve("ws-api", args, &cfg, func(log *elog.Component) (*service, error) {
+		cfg.Memory.apply(os.LookupEnv, log)
 		p, err := newAPIProgram("", cfg, log)
 		if err != nil {
 			return nil, err
