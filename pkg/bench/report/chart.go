@@ -22,7 +22,7 @@ type curve struct {
 // Measures of a drawing in its own units; the page scales it.
 const (
 	width, height           = 640, 240
-	left, right, top, under = 64, 12, 12, 28
+	left, right, top, under = 64, 24, 12, 28
 )
 
 // charts are those that say something about a run.
@@ -118,7 +118,7 @@ func draw(c chart, series []Point) template.HTML {
 		fmt.Fprintf(&b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text class="y" x="%d" y="%.1f">%s</text>`,
 			left, width-right, y(v), y(v), left-6, y(v)+4, short(v))
 		at := begin + (end-begin)*float64(i)/4
-		fmt.Fprintf(&b, `<text class="x" x="%.1f" y="%d">%s s</text>`, x(at), height-8, short(at))
+		fmt.Fprintf(&b, `<text class="x" x="%.1f" y="%d">%s s</text>`, x(at), height-8, short(math.Round(at)))
 	}
 	for i, l := range c.Lines {
 		fmt.Fprintf(&b, `<path class="c%d" d="%s"/>`, i, path(l.Values, series, x, y))
@@ -127,21 +127,18 @@ func draw(c chart, series []Point) template.HTML {
 	return template.HTML(b.String()) // made of numbers and escaped titles
 }
 
-// path connects neighbours; one without neighbours is a dot.
+// path connects the values that there are, over the seconds without one: what is
+// pushed every 5 s would be dots otherwise. A single one is a dot.
 func path(values []float64, series []Point, x, y func(float64) float64) string {
 	var b strings.Builder
-	drawn := false
 	for i, v := range values {
-		if math.IsNaN(v) {
-			drawn = false
-			continue
-		}
-		if !drawn {
+		switch {
+		case math.IsNaN(v):
+		case b.Len() == 0:
 			fmt.Fprintf(&b, "M%.1f %.1fh.01", x(series[i].At), y(v))
-		} else {
+		default:
 			fmt.Fprintf(&b, "L%.1f %.1f", x(series[i].At), y(v))
 		}
-		drawn = true
 	}
 	return b.String()
 }

@@ -128,11 +128,11 @@ func TestTheFileHoldsEverything(t *testing.T) {
 	}
 }
 
-func TestChartsLeaveHolesWhereNothingWas(t *testing.T) {
+func TestChartsGoOnOverSecondsWithoutMessages(t *testing.T) {
 	series := []Point{{At: 0}, {At: 1}, {At: 2}, {At: 3}}
 	same := func(v float64) float64 { return v }
-	got := path([]float64{1, math.NaN(), 2, 3}, series, same, same)
-	if want := "M0.0 1.0h.01M2.0 2.0h.01L3.0 3.0"; got != want {
+	got := path([]float64{math.NaN(), 1, math.NaN(), 3}, series, same, same)
+	if want := "M1.0 1.0h.01L3.0 3.0"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	for v, want := range map[float64]float64{0: 1, .03: .05, 1: 1, 1.1: 2, 21: 50, 51: 100} {

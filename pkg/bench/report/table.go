@@ -78,7 +78,7 @@ var rows = []row{
 	{"slow readers dropped", func(r *Run) string { return reasons(r.Coming.SlowEnds) }},
 	{"failed connects", func(r *Run) string { return reasons(r.Connect.Failures) }},
 	{"the clients' own cost", func(r *Run) string {
-		return fmt.Sprintf("%d processes, %s each client, %s per message, %.2f cores",
+		return fmt.Sprintf("processes: %d, %s each client, %s per message, %.2f cores",
 			r.Clients.Workers, size(int64(r.Clients.BytesPerClient)), orNone(micros(r.Clients.PerMessage)), r.Clients.Cores)
 	}},
 	{"problems", func(r *Run) string {
