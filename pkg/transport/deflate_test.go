@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -74,7 +75,7 @@ func rawDeflate(w *world, query string) (net.Conn, string, *client) {
 }
 
 // readFrame reads one frame; of a compressed one, what it inflates to.
-func readFrame(t *testing.T, conn net.Conn) (packed bool, op byte, payload string) {
+func readFrame(t *testing.T, conn io.Reader) (packed bool, op byte, payload string) {
 	t.Helper()
 	var h [2]byte
 	if _, err := io.ReadFull(conn, h[:]); err != nil {
@@ -233,7 +234,7 @@ func TestAFrameIsCompressedOnceForAllWebSockets(t *testing.T) {
 }
 
 func TestFramesThatEndACompressedWebSocket(t *testing.T) {
-	w := newWorld(t, withDeflate(func(c *Config) { c.MaxPayload, c.DeflateUnproven = 10_000, 100 }))
+	w := newWorld(t, withDeflate(func(c *Config) { c.MaxPayload, c.DeflateUnproven, c.CloseTimeout = 10_000, 100, time.Second }))
 	x := func(n int) string { return strings.Repeat("x", n) }
 	first := packed(0x01, "4"+x(50))
 	for _, row := range []struct {
