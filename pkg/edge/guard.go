@@ -52,12 +52,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(g.port.trusted) > 0 {
 		r.RemoteAddr = g.port.clientOf(r)
 	}
-	rc := http.NewResponseController(w)
-	rc.SetWriteDeadline(time.Time{}) // of the request before; this one may hang for long
-	if upgrade {                     // the connection may be somebody else's afterwards
+	if upgrade { // the connection may be somebody else's afterwards
 		g.next.ServeHTTP(w, r)
 		return
 	}
+	rc := http.NewResponseController(w)
 	if body {
 		rc.SetReadDeadline(time.Now().Add(g.port.cfg.BodyTimeout))
 	}

@@ -200,3 +200,14 @@ func TestARequestMayHangLongerThanTheOneBeforeItMayBeWritten(t *testing.T) {
 		}
 	}
 }
+
+// A handler that has set a time of its own for the body, and given up on it,
+// leaves the rest to nobody's time.
+func TestTheRestOfABodyHasATime(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.BodyTimeout = 100 * time.Millisecond }, func(w http.ResponseWriter, _ *http.Request) {
+		http.NewResponseController(w).SetReadDeadline(time.Time{})
+	})
+	conn := w.dial()
+	io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+	gone(t, conn)
+}

@@ -90,3 +90,24 @@ func TestAHandshakeThatIsLeftGivesItsSlotBack(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has got the server's part and says no more costs no slot, or a few such
+// clients would keep all others out.
+func TestAHandshakeThatStallsHoldsNoSlot(t *testing.T) {
+	dir := t.TempDir()
+	w := newWorld(t, func(c *Config) {
+		c.CertFile, c.KeyFile = pairFor(t, dir, "a", "one")
+		c.MaxHandshakes = 1
+	}, nil)
+	for range 5 {
+		conn := w.dial()
+		conn.Write(helloBytes())
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := time.Now()
+	if _, err := w.shake(trusting()); err != nil || time.Since(start) > patience/2 {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+}
