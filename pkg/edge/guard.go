@@ -71,6 +71,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (g *guard) refuse(w http.ResponseWriter, reason string, status int) {
 	g.port.m.requests.WithLabelValues(reason).Inc()
+	rc := http.NewResponseController(w)
+	rc.SetReadDeadline(time.Now().Add(g.port.cfg.BodyTimeout)) // net/http reads some of the body yet
 	w.Header()["Connection"] = []string{"close"}
 	http.Error(w, http.StatusText(status), status)
 }

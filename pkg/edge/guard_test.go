@@ -116,6 +116,8 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		"a header that stops":             {plain, "GET / HTTP/1.1\r\nHost: x\r\nX-"},
 		"a body that stops":               {plain, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"},
 		"a chunk that stops":              {plain, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"},
+		"a refused body that stops":       {plain, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n" + strings.Repeat("X-A: b\r\n", 70) + "\r\nabc"},
+		"an upgrade's body that stops":    {plain, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: x\r\nContent-Length: 10\r\n\r\nabc"},
 		"a connection that idles":         {plain, simple},
 	} {
 		t.Run(name, func(t *testing.T) {
