@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -155,7 +156,7 @@ func (x *polled) release() {}
 func (x *polled) Read(p []byte) (int, error) {
 	for {
 		n, err := x.readNow(p)
-		if err != errAgain || x.now {
+		if x.now || !errors.Is(err, errAgain) {
 			return n, err
 		}
 		if err = x.awaitInput(); err != nil {
@@ -257,7 +258,7 @@ func (x *polled) awaitRoom() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.closed {
-		x.loop.control(syscall.EPOLL_CTL_MOD, x.fd, readable)
+		_ = x.loop.control(syscall.EPOLL_CTL_MOD, x.fd, readable) // at worst it is woken in vain
 	}
 	return err
 }
@@ -294,7 +295,7 @@ func (x *polled) Close() error {
 	lend := !x.reading
 	x.reading = true
 	if x.users > 1 {
-		syscall.Shutdown(x.fd, syscall.SHUT_RDWR) // the client shall see it now
+		_ = syscall.Shutdown(x.fd, syscall.SHUT_RDWR) // the client shall see it now, if it is still there
 	}
 	x.mu.Unlock()
 	x.loop.forget(x)
