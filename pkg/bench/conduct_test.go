@@ -80,13 +80,13 @@ func TestAFaithfulServerHasNoProblems(t *testing.T) {
 		s.Upstream = UpstreamSection{Every: 500 * time.Millisecond, Bytes: 20, Ack: true}
 	}), target)
 	m := &r.Messages
-	if len(r.Problems) != 0 || m.Pushed < 10 || m.Expected < 1000 || m.Lost+m.Duplicates != 0 {
+	if len(r.Problems) != 0 || m.Pushed < 3 || m.Expected < 200 || m.Lost+m.Duplicates != 0 {
 		t.Errorf("%v: %+v", r.Problems, *m)
 	}
-	if r.Receipts.Sent < m.Expected || r.Receipts.Received != r.Receipts.Sent || r.Upstream.Received != r.Upstream.Sent || r.Upstream.Sent < 100 {
+	if r.Receipts.Sent < m.Expected || r.Receipts.Received != r.Receipts.Sent || r.Upstream.Received != r.Upstream.Sent || r.Upstream.Sent < 20 {
 		t.Errorf("%+v, %+v", r.Receipts, r.Upstream)
 	}
-	if r.Coming.Left < 10 || r.Coming.Connects != r.Coming.Left+200 || r.Connect.Time.Count == 0 || m.Latency.Count != m.Delivered {
+	if r.Coming.Left == 0 || r.Coming.Connects != r.Coming.Left+200 || r.Connect.Time.Count == 0 || m.Latency.Count != m.Delivered {
 		t.Errorf("%+v, %+v", r.Coming, m.Latency)
 	}
 	if r.Clients.Workers != 2 || r.Memory.Idle == 0 || len(r.Series) == 0 {
@@ -100,7 +100,7 @@ func TestALossyServerIsReported(t *testing.T) {
 	server, target := standFor(t, stand.Faults{Lose: 101, Repeat: 211})
 	r := conduct(t, quick(func(*Scenario) {}), target)
 	m := &r.Messages
-	if server.Lost() < 20 || m.Lost != server.Lost() || m.Duplicates != server.Repeated() || m.Expected != m.Pushed*200 || m.Delivered != m.Expected-m.Lost {
+	if server.Lost() == 0 || server.Repeated() == 0 || m.Lost != server.Lost() || m.Duplicates != server.Repeated() || m.Expected != m.Pushed*200 || m.Delivered != m.Expected-m.Lost {
 		t.Errorf("%+v; the server lost %d and repeated %d", *m, server.Lost(), server.Repeated())
 	}
 	text := strings.Join(r.Problems, "\n")
@@ -112,7 +112,7 @@ func TestALossyServerIsReported(t *testing.T) {
 func TestACutIsSurvivedAndTimed(t *testing.T) {
 	_, target := standFor(t, stand.Faults{})
 	r := conduct(t, quick(func(s *Scenario) {
-		s.Load.Duration = 3 * time.Second
+		s.Load.Duration = 5 * time.Second
 		s.Cut = CutSection{After: 500 * time.Millisecond, Share: 1}
 	}), target)
 	if len(r.Problems) != 0 || r.Coming.Left != 200 || r.Coming.Connects != 400 || r.Coming.Recovery <= 0 {
@@ -162,7 +162,7 @@ func TestSmallS2OnSluice(t *testing.T) {
 		s.Load.Duration, s.Load.Settle = 3*time.Second, 20*time.Second
 		s.Push.Every, s.Push.To, s.Push.Receipts = 500*time.Millisecond, "all", true
 	}), &m.target)
-	if len(r.Problems) != 0 || r.Messages.Pushed < 4 || r.Messages.Expected != r.Messages.Pushed*200 || r.Receipts.Received != r.Messages.Delivered {
+	if len(r.Problems) != 0 || r.Messages.Pushed < 2 || r.Messages.Expected != r.Messages.Pushed*200 || r.Receipts.Received != r.Messages.Delivered {
 		t.Errorf("%v: %+v, %+v", r.Problems, r.Messages, r.Receipts)
 	}
 	metrics := map[string]float64{}

@@ -51,13 +51,15 @@ func TestProcessesAreReadFromTheSystem(t *testing.T) {
 	if n := ports(); n < 1000 || n > 1<<16 {
 		t.Errorf("%d ports", n)
 	}
-	// A loop of a tenth of a second costs what it takes.
-	_, before, _ := usage(os.Getpid())
-	for from := time.Now(); time.Since(from) < 300*time.Millisecond; {
-		continue
+	_, before, err := usage(os.Getpid())
+	used := 0.0
+	for from := time.Now(); err == nil && used < .05 && time.Since(from) < 30*time.Second; {
+		var now float64
+		_, now, err = usage(os.Getpid())
+		used = now - before
 	}
-	if _, after, err := usage(os.Getpid()); err != nil || after-before < .02 || after-before > 5 {
-		t.Errorf("%.2f s of CPU, %v", after-before, err)
+	if err != nil || used < .05 {
+		t.Errorf("%.2f s of CPU while there was work, %v", used, err)
 	}
 }
 
