@@ -84,7 +84,7 @@ lint() { scripts/lint.sh; }
 
 # real_packages are those whose tests know the real services.
 real_packages() {
-  grep -rlE --include='*_test.go' --exclude-dir=node_modules 'SLUICE_TEST_(REAL|MYSQL_DSN|REDIS|KAFKA)' cmd pkg migrations 2>/dev/null |
+  grep -rlE --include='*_test.go' --exclude-dir=node_modules 'SLUICE_TEST_(REAL|MYSQL_DSN|REDIS|KAFKA)|redistest[.]Kinds' cmd pkg migrations 2>/dev/null |
     xargs -r -n 1 dirname | sort -u | sed 's:^:./:'
 }
 

@@ -31,6 +31,8 @@ var ladder = map[string]place{
 	// The outside systems in this process, for ws-dev and for the tests of those
 	// that own the real ones; at the bottom because it knows none of them.
 	"pkg/embedded": {step: 0},
+	// Where the tests of those that own Redis run.
+	"pkg/redistest": {step: 0},
 	// What ws-bench counts with.
 	"pkg/bench/tally": {step: 0},
 	// A server to try ws-bench on; it knows nothing of its clients.
@@ -40,8 +42,8 @@ var ladder = map[string]place{
 	"pkg/edge":      {step: 1},
 	"pkg/transport": {step: 1, may: []string{"pkg/engineio", "pkg/reason"}},
 	"pkg/bus":       {step: 1, may: []string{"pkg/id"}},
-	"pkg/session":   {step: 1, may: []string{"pkg/id"}},
-	"pkg/stream":    {step: 1, may: []string{"pkg/id"}},
+	"pkg/session":   {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/redistest"}},
+	"pkg/stream":    {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/redistest"}},
 	"pkg/replica":   {step: 1, may: []string{"pkg/id"}, tests: []string{"migrations"}},
 	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/proto/sluice/v1"}}, // it asks components that verify
 	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}},   // its messages are generated

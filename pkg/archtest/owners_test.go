@@ -28,11 +28,11 @@ var owners = []owner{
 	{library: "github.com/gotomicro/ego/core/elog", by: []string{anywhere}},
 	{library: "github.com/gotomicro/ego/core/econf", by: []string{"pkg/app", "pkg/bus"}}, // ekafka is configured through it
 	{library: "github.com/gotomicro/ego-component/ekafka", by: []string{"pkg/bus", "pkg/app"}},
-	{library: "github.com/gotomicro/ego-component/eredis", by: []string{"pkg/session", "pkg/stream", "pkg/app"}, tests: true},
+	{library: "github.com/gotomicro/ego-component/eredis", by: []string{"pkg/session", "pkg/stream", "pkg/app", "pkg/redistest"}, tests: true},
 
 	// The outside systems.
 	{library: "github.com/segmentio/kafka-go", by: []string{"pkg/bus", "pkg/app", "scripts/probe"}, tests: true},
-	{library: "github.com/go-redis/redis", by: []string{"pkg/session", "pkg/stream", "pkg/app", "scripts/probe"}, tests: true},
+	{library: "github.com/go-redis/redis", by: []string{"pkg/session", "pkg/stream", "pkg/app", "pkg/redistest", "scripts/probe"}, tests: true},
 	{library: "gorm.io", by: []string{"pkg/replica", "pkg/app"}, tests: true},
 	{library: "github.com/go-sql-driver/mysql", by: []string{"pkg/replica", "pkg/app", "scripts/probe"}, tests: true},
 	{library: "github.com/pressly/goose", by: []string{"migrations"}},
@@ -44,7 +44,7 @@ var owners = []owner{
 
 	// The embedded services.
 	{library: "github.com/twmb/franz-go", by: []string{"pkg/embedded"}, tests: true},
-	{library: "github.com/alicebob/miniredis", by: []string{"pkg/embedded"}, tests: true},
+	{library: "github.com/alicebob/miniredis", by: []string{"pkg/embedded", "pkg/redistest"}, tests: true},
 	{library: "github.com/glebarez", by: []string{"pkg/replica"}, tests: true}, // one code path for MySQL and SQLite
 
 	// One library a job.

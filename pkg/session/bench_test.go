@@ -9,27 +9,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotomicro/ego-component/eredis"
-
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 // benchPlace is the real Redis if there is one, for miniredis says nothing about
 // times.
 func benchPlace(b *testing.B) *place {
 	if os.Getenv("SLUICE_TEST_REAL") != "" {
-		return realPlace(b)
+		return open(b, redistest.RealKind)
 	}
-	p := embedded(b, eredis.WithStub())
-	p.mini.Server().SetPreHook(nil)
-	p.mini.ClockTTL(false)
+	p := open(b, redistest.EmbeddedKind)
+	p.Mini.Server().SetPreHook(nil)
+	p.Mini.ClockTTL(false)
 	return p
 }
 
 // crowd is a hall with many sockets: each of its own user, in one of a tenth as
 // many documents, and every tenth in one large document too.
 func (p *place) crowd(i *Index, n int) *hall {
-	h := &hall{t: p.t, node: Node{1, "boot"}, i: i, sockets: make(map[id.Socket]Client, n)}
+	h := &hall{t: p.T, node: Node{1, "boot"}, i: i, sockets: make(map[id.Socket]Client, n)}
 	for k := range n {
 		docs := []id.Doc{id.Doc(fmt.Sprint("doc-", k%(n/10)))}
 		if k%10 == 0 {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotomicro/ego-component/eredis"
+	"sluice/pkg/redistest"
 )
 
 // counted is a cache of numbers that counts its reads.
@@ -185,7 +185,7 @@ func TestCacheCanBeOff(t *testing.T) {
 // A hot document asks little of Redis, and still shows no dead replica's
 // sockets.
 func TestHotDocumentIsAnsweredFromTheCache(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	long := func(c *Config) { c.CacheFor, c.SweepGrace = 10*time.Second, time.Hour }
 	dying, living := p.open(Node{1, "b1"}, long), p.open(Node{2, "b2"}, long)
 	dying.connect("u", "d")
@@ -195,14 +195,14 @@ func TestHotDocumentIsAnsweredFromTheCache(t *testing.T) {
 			t.Fatalf("members %v", got)
 		}
 	}
-	c := p.mini.CommandCount()
+	c := p.Mini.CommandCount()
 	for range 300 {
 		ofDoc(t, living.i, "d")
 		if _, err := living.i.Nodes(ctxT(t), "d"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := p.mini.CommandCount() - c; n > 300 {
+	if n := p.Mini.CommandCount() - c; n > 300 {
 		t.Errorf("%d commands for 600 look-ups", n)
 	}
 	dying.kill()

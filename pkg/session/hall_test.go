@@ -47,22 +47,22 @@ func (p *place) open(node Node, change ...func(*Config)) *hall {
 }
 
 func (p *place) openWith(i *Index, node Node) *hall {
-	h := &hall{t: p.t, node: node, i: i, sockets: make(map[id.Socket]Client), ended: make(chan struct{})}
+	h := &hall{t: p.T, node: node, i: i, sockets: make(map[id.Socket]Client), ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	h.kill = func() {
 		cancel()
 		select {
 		case <-h.ended:
 		case <-time.After(30 * time.Second):
-			p.t.Error("Run does not end")
+			p.T.Error("Run does not end")
 		}
 	}
 	go func() {
 		defer close(h.ended)
 		h.err = i.Run(ctx, node.Replica, node.Boot, h, h.report)
 	}()
-	p.t.Cleanup(h.kill)
-	eventually(p.t, "the replica lives", func() bool {
+	p.T.Cleanup(h.kill)
+	eventually(p.T, "the replica lives", func() bool {
 		living, err := i.Living(context.Background())
 		return err == nil && slices.Contains(living, node)
 	})
@@ -239,7 +239,7 @@ func (p *place) nothingBut(t testing.TB, want ...string) {
 	t.Helper()
 	var got []string
 	eventually(t, "only the expected keys are left", func() bool {
-		got = p.keys()
+		got = p.Keys()
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {

@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotomicro/ego-component/eredis"
-
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 func TestSocketIsFoundUntilItIsRemoved(t *testing.T) {
@@ -70,7 +69,7 @@ func TestSocketIsFoundUntilItIsRemoved(t *testing.T) {
 						t.Errorf("after the end: %v", err)
 					}
 				}
-				p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:7")
+				p.nothingBut(t, p.Prefix+":nodes", p.Prefix+":node:7")
 				h.kill()
 				if err := h.i.Release(ctxT(t), 7); err != nil {
 					t.Fatal(err)
@@ -105,12 +104,12 @@ func TestEveryKeyExpires(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
 		h := p.open(Node{1, "b"})
 		h.connect("ann", "d1", "d2")
-		keys := p.keys()
+		keys := p.Keys()
 		if len(keys) != 9 {
 			t.Errorf("keys %q", keys)
 		}
 		for _, k := range keys {
-			if ttl := must[time.Duration](t)(p.client().PTTL(ctxT(t), k).Result()); ttl <= 0 || ttl > h.i.cfg.TTL {
+			if ttl := must[time.Duration](t)(p.Client().PTTL(ctxT(t), k).Result()); ttl <= 0 || ttl > h.i.cfg.TTL {
 				t.Errorf("%s lives for %v", k, ttl)
 			}
 		}
@@ -192,7 +191,7 @@ func TestLateJoinOrAddDoesNotBringBack(t *testing.T) {
 		h.disconnect(c.Socket)
 		h.ok(h.i.Join(context.Background(), c.Socket, "d"))
 		h.ok(h.i.Add(context.Background(), c))
-		p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:1")
+		p.nothingBut(t, p.Prefix+":nodes", p.Prefix+":node:1")
 	})
 }
 
@@ -243,16 +242,16 @@ func TestIndexEndsUpTrueUnderConcurrency(t *testing.T) {
 			wg.Go(func() { h.disconnect(s) })
 		}
 		wg.Wait()
-		p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:1")
+		p.nothingBut(t, p.Prefix+":nodes", p.Prefix+":node:1")
 	})
 }
 
 func TestFailedChangesAreRepaired(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	h := p.open(Node{1, "b"}, func(c *Config) { c.RefreshEvery = 6 * time.Second }) // must not help
 	ctx := context.Background()
 	a, b := h.connect("ann", "d1"), h.connect("bob", "d1", "d2")
-	p.mini.SetError("LOADING away")
+	p.Mini.SetError("LOADING away")
 	h.drop(a.Socket)
 	h.change(b.Socket, func([]id.Doc) []id.Doc { return []id.Doc{"d2", "d3"} })
 	c := h.hold("cid", "d1")
@@ -261,7 +260,7 @@ func TestFailedChangesAreRepaired(t *testing.T) {
 			t.Errorf("change %d has not failed", n)
 		}
 	}
-	p.mini.SetError("")
+	p.Mini.SetError("")
 	eventually(t, "the index is true", func() bool {
 		_, err := h.i.Get(ctx, a.Socket)
 		got, _ := h.i.Get(ctx, b.Socket)
@@ -271,11 +270,11 @@ func TestFailedChangesAreRepaired(t *testing.T) {
 	})
 	h.disconnect(b.Socket)
 	h.disconnect(c.Socket)
-	p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:1")
+	p.nothingBut(t, p.Prefix+":nodes", p.Prefix+":node:1")
 }
 
 func TestTooManyFailedChangesLeadToARebuild(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	h := p.open(Node{1, "b"}, func(c *Config) { c.RefreshEvery = 6 * time.Second })
 	c := h.hold("u", "d")
 	h.i.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"github.com/gotomicro/ego-component/eredis"
 
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 func TestDeadReplicasSocketsAreNotReturned(t *testing.T) {
@@ -27,7 +28,7 @@ func TestDeadReplicasSocketsAreNotReturned(t *testing.T) {
 			t.Errorf("found for %v after its death, want at most %v", took, most)
 		}
 		// Its entries are there, nobody returns them.
-		if n := must[int64](t)(p.client().ZCard(ctxT(t), p.prefix+":guid:clients:d").Result()); n != 2 {
+		if n := must[int64](t)(p.Client().ZCard(ctxT(t), p.Prefix+":guid:clients:d").Result()); n != 2 {
 			t.Fatalf("%d entries, want 2", n)
 		}
 		if got := ofUser(t, api, "u"); !same(got, b.Socket) {
@@ -138,7 +139,7 @@ func TestReleaseLeavesWhatIsToBeSwept(t *testing.T) {
 		if got := staying.reported()[0]; got.Socket != c.Socket {
 			t.Errorf("reported %+v", got)
 		}
-		p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:2")
+		p.nothingBut(t, p.Prefix+":nodes", p.Prefix+":node:2")
 	})
 }
 
@@ -155,9 +156,9 @@ func TestFlushIsNoticedAndTheIndexRebuilt(t *testing.T) {
 		for range 30 {
 			all = append(all, h.connect("u", "d", "e").Socket)
 		}
-		before := p.keys()
+		before := p.Keys()
 		p.wipe()
-		eventually(t, "the index is back", func() bool { return len(p.keys()) == len(before) })
+		eventually(t, "the index is back", func() bool { return len(p.Keys()) == len(before) })
 		eventually(t, "the sockets are found", func() bool { return same(ofDoc(t, h.i, "d"), all...) && same(ofUser(t, h.i, "u"), all...) })
 		if got := must[Client](t)(h.i.Get(ctxT(t), all[0])); !slices.Equal(got.Docs, []id.Doc{"d", "e"}) || got.User != "u" {
 			t.Errorf("record %+v", got)
@@ -172,15 +173,15 @@ func TestFlushIsNoticedAndTheIndexRebuilt(t *testing.T) {
 		for _, s := range all {
 			h.disconnect(s)
 		}
-		p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:1")
+		p.nothingBut(t, p.Prefix+":nodes", p.Prefix+":node:1")
 	})
 }
 
 func TestRestartOfRedisLeadsToARebuild(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	run := make(chan string, 1)
 	run <- "aaaa"
-	p.mini.Server().SetPreHook(func(c *server.Peer, cmd string, args ...string) bool {
+	p.Mini.Server().SetPreHook(func(c *server.Peer, cmd string, args ...string) bool {
 		if cmd != "INFO" {
 			return false
 		}
@@ -193,8 +194,8 @@ func TestRestartOfRedisLeadsToARebuild(t *testing.T) {
 	c := h.connect("u", "d")
 	rebuilds := func() float64 { return counterOf(t, h.i.m.rebuilds.WithLabelValues(string(reasonRestart))) }
 	// What was written last is lost, the lease is not.
-	p.mini.Del("ws:guid:clients:d")
-	p.mini.Del("ws:client:" + c.Socket.String())
+	p.Mini.Del("ws:guid:clients:d")
+	p.Mini.Del("ws:client:" + c.Socket.String())
 	<-run
 	run <- "bbbb"
 	eventually(t, "the index is rebuilt", func() bool { return rebuilds() == 1 })
@@ -209,15 +210,15 @@ func TestRestartOfRedisLeadsToARebuild(t *testing.T) {
 // A pause longer than the lease: survivors sweep, the sleeper wakes, learns of
 // it and is back in the index.
 func TestSleeperIsToldThatItWasTakenForDead(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
-	line := newProxy(t, p.addr)
-	sleeper := p.openWith(p.indexAt(connect(t, line.addr(), eredis.WithStub())), Node{1, "b1"})
+	p := open(t, redistest.EmbeddedKind)
+	line := redistest.NewProxy(t, p.Addr)
+	sleeper := p.openWith(p.indexAt(redistest.Connect(t, line.Addr(), eredis.WithStub())), Node{1, "b1"})
 	c := sleeper.connect("u", "d")
 	witness := p.open(Node{2, "b2"})
-	line.cut()
+	line.Cut()
 	eventually(t, "its socket is reported", func() bool { return len(witness.reported()) == 1 })
 	eventually(t, "it is swept", func() bool { return len(ofDoc(t, witness.i, "d")) == 0 })
-	line.mend()
+	line.Mend()
 	eventually(t, "it is back", func() bool { return same(ofDoc(t, witness.i, "d"), c.Socket) })
 	eventually(t, "it knows", func() bool {
 		sleeper.mu.Lock()
@@ -231,13 +232,13 @@ func TestSleeperIsToldThatItWasTakenForDead(t *testing.T) {
 
 // When Redis was away for longer than all leases, nobody is dead.
 func TestOutageOfRedisKillsNobody(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	a, b := p.open(Node{1, "b1"}), p.open(Node{2, "b2"})
 	x, y := a.connect("u", "d"), b.connect("u", "d")
-	p.mini.SetError("LOADING away")
-	p.mini.FastForward(2 * a.i.cfg.LeaseTTL)
+	p.Mini.SetError("LOADING away")
+	p.Mini.FastForward(2 * a.i.cfg.LeaseTTL)
 	time.Sleep(2 * a.i.cfg.LeaseTTL) // the processes must notice that they are late
-	p.mini.SetError("")
+	p.Mini.SetError("")
 	eventually(t, "both are back", func() bool { return same(ofDoc(t, a.i, "d"), x.Socket, y.Socket) })
 	time.Sleep(a.i.cfg.SweepGrace + 5*a.i.cfg.RenewEvery) // a sweep would come now
 	if n := len(a.reported()) + len(b.reported()); n != 0 {

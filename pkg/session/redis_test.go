@@ -2,25 +2,17 @@ package session
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-	"github.com/alicebob/miniredis/v2/server"
-	"github.com/go-redis/redis/v8"
 	"github.com/gotomicro/ego-component/eredis"
 	"github.com/gotomicro/ego/core/elog"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zapcore"
+
+	"sluice/pkg/redistest"
 )
 
 func TestMain(m *testing.M) {
@@ -30,104 +22,32 @@ func TestMain(m *testing.M) {
 
 var quiet = elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
 
-// place is a Redis to test against, and a prefix in it that nobody else uses.
-type place struct {
-	t      testing.TB
-	addr   string
-	mini   *miniredis.Miniredis // nil for a real Redis
-	redis  *eredis.Component
-	prefix string
-}
+// place is a Redis to test against.
+type place struct{ *redistest.Place }
 
-var places atomic.Int64
-
-// eachPlace runs a test at the same time against miniredis, against miniredis
-// through the cluster client, and when SLUICE_TEST_REAL is set against the Redis
-// at SLUICE_TEST_REDIS.
+// eachPlace runs a test at the same time in every kind of place.
 func eachPlace(t *testing.T, f func(t *testing.T, p *place)) {
-	run := func(name string, open func(t testing.TB) *place) {
-		t.Run(name, func(t *testing.T) {
+	for _, kind := range redistest.Kinds() {
+		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			f(t, open(t))
+			f(t, open(t, kind))
 		})
 	}
-	run("embedded", func(t testing.TB) *place { return embedded(t, eredis.WithStub()) })
-	run("cluster", func(t testing.TB) *place { return embedded(t, eredis.WithCluster()) })
-	if os.Getenv("SLUICE_TEST_REAL") != "" {
-		run("real", realPlace)
-	}
 }
 
-func embedded(t testing.TB, mode eredis.Option) *place {
-	mini := miniredis.RunT(t)
-	mini.ClockTTL(true)
-	mini.Server().SetPreHook(oneSlot(t))
-	p := &place{t: t, addr: mini.Addr(), mini: mini, prefix: "ws"}
-	p.redis = connect(t, mini.Addr(), mode)
+// open returns a place whose embedded Redis lets keys expire by the clock.
+func open(t testing.TB, kind string) *place {
+	p := &place{redistest.Open(t, kind)}
+	if p.Mini != nil {
+		p.Mini.ClockTTL(true)
+	}
 	return p
-}
-
-func realPlace(t testing.TB) *place {
-	addr := os.Getenv("SLUICE_TEST_REDIS")
-	if addr == "" {
-		t.Fatal("SLUICE_TEST_REAL is set and SLUICE_TEST_REDIS is not")
-	}
-	p := &place{t: t, addr: addr, prefix: fmt.Sprintf("test%d-%d-%d", os.Getpid(), time.Now().UnixNano(), places.Add(1))}
-	p.redis = connect(t, addr, eredis.WithStub())
-	t.Cleanup(p.wipe)
-	return p
-}
-
-var building sync.Mutex // held while a client is built
-
-func connect(t testing.TB, addr string, mode eredis.Option) *eredis.Component {
-	building.Lock() // it sets go-redis' logger, which is one for all
-	defer building.Unlock()
-	c := eredis.DefaultContainer().Build(mode, eredis.WithAddr(addr), eredis.WithAddrs([]string{addr}))
-	t.Cleanup(func() {
-		if cluster := c.Cluster(); cluster != nil {
-			_ = cluster.Close()
-			return
-		}
-		_ = c.Stub().Close()
-	})
-	return c
-}
-
-// oneSlot fails the test when a command has keys in different slots: a Redis
-// Cluster would refuse it.
-func oneSlot(t testing.TB) server.Hook {
-	return func(_ *server.Peer, cmd string, args ...string) bool {
-		var keys []string
-		switch strings.ToUpper(cmd) {
-		case "EVAL", "EVALSHA":
-			n, _ := strconv.Atoi(args[1])
-			keys = args[2 : 2+n]
-		case "DEL", "EXISTS", "UNLINK", "MGET":
-			keys = args
-		}
-		for _, k := range keys {
-			if hashTag(k) != hashTag(keys[0]) {
-				t.Errorf("%s: keys %q and %q may be in different slots", cmd, keys[0], k)
-			}
-		}
-		return false
-	}
-}
-
-func hashTag(key string) string {
-	if _, rest, ok := strings.Cut(key, "{"); ok {
-		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
-			return tag
-		}
-	}
-	return key
 }
 
 // config returns settings that make a test quick.
 func (p *place) config() Config {
 	cfg := DefaultConfig()
-	cfg.Prefix = p.prefix
+	cfg.Prefix = p.Prefix
 	cfg.LeaseTTL = time.Second
 	cfg.RenewEvery = 50 * time.Millisecond
 	cfg.NodesFor = 10 * time.Millisecond
@@ -139,7 +59,7 @@ func (p *place) config() Config {
 }
 
 func (p *place) index(change ...func(*Config)) *Index {
-	return p.indexAt(p.redis, change...)
+	return p.indexAt(p.Redis, change...)
 }
 
 func (p *place) indexAt(c *eredis.Component, change ...func(*Config)) *Index {
@@ -148,73 +68,15 @@ func (p *place) indexAt(c *eredis.Component, change ...func(*Config)) *Index {
 		f(&cfg)
 	}
 	if err := cfg.Validate(); err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	return New(cfg, c, quiet, NewMetrics(prometheus.NewRegistry()), time.Now)
 }
 
-func (p *place) client() redis.Cmdable { return p.redis.Client() }
-
-// keys lists all keys of the test.
-func (p *place) keys() []string {
-	p.t.Helper()
-	var mu sync.Mutex
-	var keys []string
-	list := func(ctx context.Context, c *redis.Client) error {
-		for cursor := uint64(0); ; {
-			page, next, err := c.Scan(ctx, cursor, p.prefix+":*", 1000).Result()
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			keys = append(keys, page...)
-			mu.Unlock()
-			if cursor = next; cursor == 0 {
-				return nil
-			}
-		}
-	}
-	var err error
-	if c := p.redis.Cluster(); c != nil {
-		err = c.ForEachMaster(context.Background(), list)
-	} else {
-		err = list(context.Background(), p.redis.Stub())
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	// A scan may return a key twice.
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
-
 var leaseKey = regexp.MustCompile(`:node:\d+$`)
 
-// wipe does to the test's keys what FLUSHALL does to all. It takes its time, so
-// the leases go last: then it is noticed.
-func (p *place) wipe() {
-	keys := p.keys()
-	slices.SortStableFunc(keys, func(a, b string) int {
-		switch x, y := leaseKey.MatchString(a), leaseKey.MatchString(b); {
-		case x == y:
-			return 0
-		case x:
-			return 1
-		}
-		return -1
-	})
-	for page := range slices.Chunk(keys, 1000) {
-		_, err := p.client().Pipelined(context.Background(), func(pipe redis.Pipeliner) error {
-			for _, k := range page {
-				pipe.Del(context.Background(), k)
-			}
-			return nil
-		})
-		if err != nil {
-			p.t.Fatal(err)
-		}
-	}
-}
+// wipe leaves the leases for last: then it is noticed.
+func (p *place) wipe() { p.Wipe(leaseKey.MatchString) }
 
 // ctxT ends after a time in which everything here must have happened.
 func ctxT(t testing.TB) context.Context {

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/go-redis/redis/v8"
-	"github.com/gotomicro/ego-component/eredis"
 
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 func TestRefreshKeepsEntriesAliveAndTheirTimesCurrent(t *testing.T) {
@@ -90,12 +90,12 @@ func TestRefreshBringsBackListsThatWereLost(t *testing.T) {
 		})
 		h.connect("u", "d")
 		for _, key := range []string{"user:clients:u", "guid:clients:d", "node:clients:1:b", "nodes"} {
-			key = p.prefix + ":" + key
-			if n := must[int64](t)(p.client().Del(ctxT(t), key).Result()); n != 1 {
+			key = p.Prefix + ":" + key
+			if n := must[int64](t)(p.Client().Del(ctxT(t), key).Result()); n != 1 {
 				t.Fatalf("no key %s", key)
 			}
 			eventually(t, key+" comes back", func() bool {
-				return must[time.Duration](t)(p.client().PTTL(ctxT(t), key).Result()) > 0
+				return must[time.Duration](t)(p.Client().PTTL(ctxT(t), key).Result()) > 0
 			})
 		}
 	})
@@ -105,11 +105,11 @@ func TestRefreshBringsBackListsThatWereLost(t *testing.T) {
 // hand.
 func (p *place) still(change ...func(*Config)) (*hall, *local, *writer) {
 	i := p.index(change...)
-	h := &hall{t: p.t, node: Node{1, "b"}, i: i, sockets: make(map[id.Socket]Client)}
+	h := &hall{t: p.T, node: Node{1, "b"}, i: i, sockets: make(map[id.Socket]Client)}
 	self := &local{Node: h.node, tag: tagOf("b"), truth: h}
 	i.self.Store(self)
-	if err := i.beat(ctxT(p.t), &lease{self: self}, make(chan reason, 1)); err != nil {
-		p.t.Fatal(err)
+	if err := i.beat(ctxT(p.T), &lease{self: self}, make(chan reason, 1)); err != nil {
+		p.T.Fatal(err)
 	}
 	return h, self, newWriter(i, self)
 }
@@ -119,12 +119,12 @@ func TestRecordsAreComparedInTheirTurn(t *testing.T) {
 		h, self, w := p.still()
 		turn := scope{turns: 1, from: 0, to: 1}
 		c := h.connect("u", "d")
-		key := p.prefix + ":client:" + c.Socket.String()
+		key := p.Prefix + ":client:" + c.Socket.String()
 		for name, damage := range map[string]func() error{
-			"lost":             func() error { return p.client().Del(ctxT(t), key).Err() },
-			"not left":         func() error { return p.client().HSet(ctxT(t), key, "doc:e", 1).Err() },
-			"not joined":       func() error { return p.client().HDel(ctxT(t), key, "doc:d").Err() },
-			"of somebody else": func() error { return p.client().HSet(ctxT(t), key, "boot", "x").Err() },
+			"lost":             func() error { return p.Client().Del(ctxT(t), key).Err() },
+			"not left":         func() error { return p.Client().HSet(ctxT(t), key, "doc:e", 1).Err() },
+			"not joined":       func() error { return p.Client().HDel(ctxT(t), key, "doc:d").Err() },
+			"of somebody else": func() error { return p.Client().HSet(ctxT(t), key, "boot", "x").Err() },
 		} {
 			if err := damage(); err != nil {
 				t.Fatal(err)
@@ -136,7 +136,7 @@ func TestRecordsAreComparedInTheirTurn(t *testing.T) {
 			if got, err := h.i.Get(ctxT(t), c.Socket); err != nil || got.User != "u" || !slices.Equal(got.Docs, []id.Doc{"d"}) {
 				t.Errorf("%s: %+v %v", name, got, err)
 			}
-			if ttl := must[time.Duration](t)(p.client().PTTL(ctxT(t), key).Result()); ttl <= 0 {
+			if ttl := must[time.Duration](t)(p.Client().PTTL(ctxT(t), key).Result()); ttl <= 0 {
 				t.Errorf("%s: lives for %v", name, ttl)
 			}
 		}
@@ -166,10 +166,10 @@ func TestRefreshRemovesWhatIsNotTrue(t *testing.T) {
 		h.i.repair(ctxT(t), self)
 		var want []string
 		for _, key := range []string{"nodes", "node:1", "node:clients:1:b", "client:" + c.Socket.String(), "user:clients:u", "guid:clients:d", "guid:nodes:d"} {
-			want = append(want, p.prefix+":"+key)
+			want = append(want, p.Prefix+":"+key)
 		}
 		slices.Sort(want)
-		if got := p.keys(); !slices.Equal(got, want) {
+		if got := p.Keys(); !slices.Equal(got, want) {
 			t.Errorf("keys %q, want %q", got, want)
 		}
 		if got := ofDoc(t, h.i, "d"); !same(got, c.Socket) {
@@ -193,7 +193,7 @@ func TestSilentSocketIsNotForgotten(t *testing.T) {
 				t.Fatal(err)
 			}
 			limit := h.i.now().Add(-h.i.cfg.TTL)
-			old := must[[]string](t)(p.client().ZRangeByScore(ctxT(t), p.prefix+":guid:clients:d", &redis.ZRangeBy{Min: "-inf", Max: formatScore(limit)}).Result())
+			old := must[[]string](t)(p.Client().ZRangeByScore(ctxT(t), p.Prefix+":guid:clients:d", &redis.ZRangeBy{Min: "-inf", Max: formatScore(limit)}).Result())
 			if len(old) != 0 {
 				t.Errorf("%q looks forgotten", old)
 			}
@@ -203,7 +203,7 @@ func TestSilentSocketIsNotForgotten(t *testing.T) {
 
 // What has no owner goes, but not what belongs to a replica whose clock is wrong.
 func TestOldMembersOfOthersGoOnlyWhenNobodyHasThem(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	quick := func(c *Config) { c.TTL, c.RefreshEvery = 1500*time.Millisecond, 50*time.Millisecond }
 	h := p.open(Node{1, "b"}, quick)
 	h.connect("u", "d")
@@ -216,13 +216,13 @@ func TestOldMembersOfOthersGoOnlyWhenNobodyHasThem(t *testing.T) {
 		"ws:guid:nodes:d":   {nodeMember(2, tagOf("b2")), nodeMember(3, tagOf("gone")), "junk"},
 	} {
 		for _, m := range members {
-			if _, err := p.mini.ZAdd(key, past, m); err != nil {
+			if _, err := p.Mini.ZAdd(key, past, m); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	for _, key := range []string{"ws:guid:clients:d", "ws:guid:nodes:d"} {
-		eventually(t, "two are left in "+key, func() bool { left, _ := p.mini.ZMembers(key); return len(left) == 2 })
+		eventually(t, "two are left in "+key, func() bool { left, _ := p.Mini.ZMembers(key); return len(left) == 2 })
 	}
 	if n := len(must[[]id.Replica](t)(h.i.Nodes(ctxT(t), "d"))); n != 2 {
 		t.Errorf("%d replicas", n)
@@ -233,7 +233,7 @@ func TestOldMembersOfOthersGoOnlyWhenNobodyHasThem(t *testing.T) {
 }
 
 func TestRefreshWritesADocumentWithOneCommand(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	h := p.open(Node{1, "b"}, func(c *Config) { c.Batch, c.RefreshEvery = 100, time.Minute; c.TTL = time.Hour })
 	for range 50 {
 		h.hold("", "hot")
@@ -243,12 +243,12 @@ func TestRefreshWritesADocumentWithOneCommand(t *testing.T) {
 	if err := w.write(ctxT(t), all, everything); err != nil {
 		t.Fatal(err)
 	}
-	before := p.mini.CommandCount()
+	before := p.Mini.CommandCount()
 	if err := w.write(ctxT(t), all, scope{turns: 1 << 30, from: 1, to: 1}); err != nil {
 		t.Fatal(err)
 	}
 	// The document, the own set and its life; a few beats of the lease besides.
-	if n := p.mini.CommandCount() - before; n > 40 {
+	if n := p.Mini.CommandCount() - before; n > 40 {
 		t.Errorf("%d commands for 50 members of one document", n)
 	}
 	if n := must[int](t)(h.i.CountDoc(ctxT(t), "hot")); n != 50 {

@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"github.com/go-redis/redis/v8"
-	"github.com/gotomicro/ego-component/eredis"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/pkg/redistest"
 )
 
 func (p *place) revocations(now func() time.Time) *Revocations {
 	cfg := DefaultConfig()
-	cfg.Prefix = p.prefix
-	return NewRevocations(cfg, p.redis, NewMetrics(prometheus.NewRegistry()), now)
+	cfg.Prefix = p.Prefix
+	return NewRevocations(cfg, p.Redis, NewMetrics(prometheus.NewRegistry()), now)
 }
 
 func TestRevokedTokensAreKnown(t *testing.T) {
@@ -86,7 +87,7 @@ func TestARepeatedRevocationUndoesNothing(t *testing.T) {
 		if yes, err := r.Revoked(t.Context(), Token{User: "ann", Issued: at.Add(-time.Second).Unix()}); err != nil || !yes {
 			t.Errorf("the earlier time won: %v %v", yes, err)
 		}
-		life, err := p.redis.Client().PTTL(t.Context(), r.keys.revoked(ann)).Result()
+		life, err := p.Redis.Client().PTTL(t.Context(), r.keys.revoked(ann)).Result()
 		if err != nil || life < 59*time.Minute || life > time.Hour {
 			t.Errorf("it is kept for %v, %v", life, err)
 		}
@@ -94,9 +95,9 @@ func TestARepeatedRevocationUndoesNothing(t *testing.T) {
 }
 
 func TestRevocationsSayWhenRedisIsAway(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	r := p.revocations(time.Now)
-	p.mini.SetError("away")
+	p.Mini.SetError("away")
 	if _, err := r.Revoked(t.Context(), Token{User: "ann"}); err == nil {
 		t.Error("nobody knows, and it says no")
 	}
@@ -104,7 +105,7 @@ func TestRevocationsSayWhenRedisIsAway(t *testing.T) {
 	if err := r.Remember(t.Context(), what); err == nil {
 		t.Error("nothing is remembered, and it says so to nobody")
 	}
-	p.mini.SetError("")
+	p.Mini.SetError("")
 	if yes, err := r.Revoked(t.Context(), Token{User: "ann"}); err != nil || yes {
 		t.Errorf("%v %v", yes, err)
 	}
@@ -142,7 +143,7 @@ func TestRecentRevocationsAreListedForAWhile(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(begun, third)
-		if err := p.redis.Client().ZAdd(t.Context(), r.keys.revocations(), &redis.Z{Score: 2e12, Member: "of a newer version"}).Err(); err != nil {
+		if err := p.Redis.Client().ZAdd(t.Context(), r.keys.revocations(), &redis.Z{Score: 2e12, Member: "of a newer version"}).Err(); err != nil {
 			t.Fatal(err)
 		}
 		expect(begun, third)

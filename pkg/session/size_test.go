@@ -15,9 +15,9 @@ func TestLostIndexIsRebuiltWithinTenSeconds(t *testing.T) {
 		if raceDetector {
 			n = 5000
 		}
-		if p.mini != nil {
+		if p.Mini != nil {
 			n = 2000
-			p.mini.ClockTTL(false) // looks at every key for every command
+			p.Mini.ClockTTL(false) // looks at every key for every command
 		}
 		i := p.index(asDefault)
 		h := p.openWith(i, Node{1, "b"})
@@ -34,7 +34,7 @@ func TestLostIndexIsRebuiltWithinTenSeconds(t *testing.T) {
 			p.wipe()
 			start := time.Now()
 			eventually(t, "all sockets are back", func() bool {
-				return must[int64](t)(p.client().ZCard(ctxT(t), i.keys.nodeClients(h.node)).Result()) == int64(n)
+				return must[int64](t)(p.Client().ZCard(ctxT(t), i.keys.nodeClients(h.node)).Result()) == int64(n)
 			})
 			took = time.Since(start)
 			t.Logf("%d sockets in %v", n, took)

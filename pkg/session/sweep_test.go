@@ -9,6 +9,7 @@ import (
 	"github.com/gotomicro/ego-component/eredis"
 
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 func TestSweepReportsEachSocketOnceAndLeavesNothing(t *testing.T) {
@@ -29,7 +30,7 @@ func TestSweepReportsEachSocketOnceAndLeavesNothing(t *testing.T) {
 		keys := []string{":nodes", ":node:2", ":node:3", ":client:" + kept.Socket.String(), ":user:clients:u0", ":guid:clients:all",
 			":guid:nodes:all", ":node:clients:2:b2"}
 		for n := range keys {
-			keys[n] = p.prefix + keys[n]
+			keys[n] = p.Prefix + keys[n]
 		}
 		p.nothingBut(t, keys...)
 		for _, h := range survivors {
@@ -72,14 +73,14 @@ func TestSweepKeepsWhatCouldNotBeReported(t *testing.T) {
 		}
 		dying.kill()
 		eventually(t, "the others are reported", func() bool { return len(survivor.reported()) == 20 })
-		if n := must[int64](t)(p.client().ZCard(ctxT(t), p.prefix+":user:clients:stuck").Result()); n != 1 {
+		if n := must[int64](t)(p.Client().ZCard(ctxT(t), p.Prefix+":user:clients:stuck").Result()); n != 1 {
 			t.Fatalf("the entry of what was not reported is gone")
 		}
 		survivor.mu.Lock()
 		survivor.refuse = nil
 		survivor.mu.Unlock()
 		eventually(t, "the last is reported", func() bool { return len(survivor.reported()) == 21 })
-		p.nothingBut(t, p.prefix+":nodes", p.prefix+":node:2")
+		p.nothingBut(t, p.Prefix+":nodes", p.Prefix+":node:2")
 		if got := survivor.reported(); got[20].Socket != stuck.Socket {
 			t.Errorf("reported %+v", got[20])
 		}
@@ -88,9 +89,9 @@ func TestSweepKeepsWhatCouldNotBeReported(t *testing.T) {
 
 // A sleeper that wakes during its sweep keeps what was not swept.
 func TestSweepStopsWhenTheReplicaIsAwake(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
-	line := newProxy(t, p.addr)
-	sleeper := p.openWith(p.indexAt(connect(t, line.addr(), eredis.WithStub())), Node{1, "b1"})
+	p := open(t, redistest.EmbeddedKind)
+	line := redistest.NewProxy(t, p.Addr)
+	sleeper := p.openWith(p.indexAt(redistest.Connect(t, line.Addr(), eredis.WithStub())), Node{1, "b1"})
 	var all []id.Socket
 	for range 10 {
 		all = append(all, sleeper.connect("u", "d").Socket)
@@ -100,15 +101,15 @@ func TestSweepStopsWhenTheReplicaIsAwake(t *testing.T) {
 	witness.mu.Lock()
 	witness.block = func() { began <- struct{}{}; <-goOn }
 	witness.mu.Unlock()
-	line.cut()
+	line.Cut()
 	<-began
-	line.mend()
+	line.Mend()
 	eventually(t, "the sleeper is awake", func() bool {
 		living, err := witness.i.Living(ctxT(t))
 		return err == nil && slices.Contains(living, sleeper.node)
 	})
 	close(goOn)
-	eventually(t, "the sweep has ended", func() bool { return !p.mini.Exists("ws:node:sweep:1:b1") })
+	eventually(t, "the sweep has ended", func() bool { return !p.Mini.Exists("ws:node:sweep:1:b1") })
 	eventually(t, "all are back", func() bool { return same(ofDoc(t, witness.i, "d"), all...) })
 	if n := len(witness.reported()); n > 2 {
 		t.Errorf("%d sockets reported, of a page of 2", n)
@@ -121,16 +122,16 @@ func TestSweepStopsWhenTheReplicaIsAwake(t *testing.T) {
 }
 
 func TestSweepReportsSocketsWhoseRecordsAreGone(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := open(t, redistest.EmbeddedKind)
 	dying, survivor := p.open(Node{1, "b1"}), p.open(Node{2, "b2"})
 	c := dying.connect("u", "d")
 	dying.kill()
-	p.mini.Del("ws:client:" + c.Socket.String())
+	p.Mini.Del("ws:client:" + c.Socket.String())
 	eventually(t, "it is reported", func() bool { return len(survivor.reported()) == 1 })
 	if got := survivor.reported()[0]; got.Socket != c.Socket || got.Replica != 1 || got.Boot != "b1" || got.User != "" {
 		t.Errorf("reported %+v", got)
 	}
-	eventually(t, "the node is forgotten", func() bool { ok, _ := p.mini.ZMembers("ws:nodes"); return len(ok) == 1 })
+	eventually(t, "the node is forgotten", func() bool { ok, _ := p.Mini.ZMembers("ws:nodes"); return len(ok) == 1 })
 }
 
 // A dead replica's own set outlives the records, so that nothing is forgotten
@@ -140,7 +141,7 @@ func TestOwnSetLivesLongest(t *testing.T) {
 		h := p.open(Node{1, "b"}, func(c *Config) { c.RefreshEvery = 6 * time.Second })
 		c := h.connect("u", "d")
 		life := func(key string) time.Duration {
-			return must[time.Duration](t)(p.client().PTTL(ctxT(t), p.prefix+key).Result())
+			return must[time.Duration](t)(p.Client().PTTL(ctxT(t), p.Prefix+key).Result())
 		}
 		eventually(t, "the set lives longer than the record", func() bool {
 			record := life(":client:" + c.Socket.String())

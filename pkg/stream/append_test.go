@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotomicro/ego-component/eredis"
-
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 func TestAppendHappensOncePerTargetAndMid(t *testing.T) {
@@ -120,7 +119,7 @@ func TestAppendManyWhenRedisLostItsScripts(t *testing.T) {
 		s := p.stream()
 		items := []Item{{doc("a"), mid(1), nil}, {doc("a"), mid(2), nil}, {doc("b"), mid(3), nil}}
 		for round := range 3 {
-			if err := p.client().ScriptFlush(ctxT(t)).Err(); err != nil {
+			if err := p.Client().ScriptFlush(ctxT(t)).Err(); err != nil {
 				t.Fatal(err)
 			}
 			for i, r := range putMany(t, s, items) {
@@ -129,7 +128,7 @@ func TestAppendManyWhenRedisLostItsScripts(t *testing.T) {
 				}
 			}
 		}
-		if err := p.client().ScriptFlush(ctxT(t)).Err(); err != nil {
+		if err := p.Client().ScriptFlush(ctxT(t)).Err(); err != nil {
 			t.Fatal(err)
 		}
 		put(t, s, doc("a"), mid(4), "")
@@ -137,19 +136,19 @@ func TestAppendManyWhenRedisLostItsScripts(t *testing.T) {
 }
 
 func TestAppendManyStopsAtAFailure(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := &place{redistest.Open(t, redistest.EmbeddedKind)}
 	s := p.stream()
 	items := make([]Item, 2*chunkItems)
 	for i := range items {
 		items[i] = Item{Target: doc("a"), Mid: mid(i)}
 	}
-	p.mini.SetError("LOADING away")
+	p.Mini.SetError("LOADING away")
 	for i, r := range s.AppendMany(ctxT(t), items) {
 		if r.Err == nil {
 			t.Fatalf("item %d succeeded", i)
 		}
 	}
-	p.mini.SetError("")
+	p.Mini.SetError("")
 	putMany(t, s, items)
 	if _, _, err := p.stream().Append(canceled(), doc("a"), mid(-1), nil); err == nil {
 		t.Fatal("append with an ended context succeeded")
@@ -168,7 +167,7 @@ func TestKeysOfTargetsExpire(t *testing.T) {
 		put(t, s, doc("a"), mid(1), "x")
 		base := s.shards[s.ShardOf(doc("a"))].keys
 		life := func(key string) time.Duration {
-			return must[time.Duration](t)(p.client().PTTL(ctxT(t), key).Result())
+			return must[time.Duration](t)(p.Client().PTTL(ctxT(t), key).Result())
 		}
 		for key, least := range map[string]time.Duration{
 			base.stream("d:a"): s.cfg.Window, base.mids("d:a"): s.cfg.Window, base.meta("d:a"): s.cfg.Remember, base.marks: s.cfg.Remember,
@@ -178,8 +177,8 @@ func TestKeysOfTargetsExpire(t *testing.T) {
 			}
 		}
 		// What never expires is bounded: one state and one log for each shard.
-		if n := len(p.keys()); n != 6 {
-			t.Errorf("%d keys: %q", n, p.keys())
+		if n := len(p.Keys()); n != 6 {
+			t.Errorf("%d keys: %q", n, p.Keys())
 		}
 	})
 }

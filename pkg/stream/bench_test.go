@@ -7,17 +7,17 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/gotomicro/ego-component/eredis"
+	"sluice/pkg/redistest"
 )
 
 // benchPlace is the real Redis if there is one, for miniredis says nothing about
 // times.
 func benchPlace(b *testing.B) *place {
 	if os.Getenv("SLUICE_TEST_REAL") != "" {
-		return realPlace(b)
+		return &place{redistest.Open(b, redistest.RealKind)}
 	}
-	p := embedded(b, eredis.WithStub())
-	p.mini.Server().SetPreHook(nil)
+	p := &place{redistest.Open(b, redistest.EmbeddedKind)}
+	p.Mini.Server().SetPreHook(nil)
 	return p
 }
 

@@ -5,16 +5,17 @@ import (
 	"testing"
 
 	"github.com/alicebob/miniredis/v2/server"
-	"github.com/gotomicro/ego-component/eredis"
+
+	"sluice/pkg/redistest"
 )
 
 // restart makes Redis look as if it had been restarted: the run id that is
 // recorded is no longer its own.
 func (p *place) restart(s *Stream) {
-	p.t.Helper()
+	p.T.Helper()
 	for n := range s.shards {
-		if err := p.client().HSet(ctxT(p.t), s.shards[n].keys.state, "r", "another").Err(); err != nil {
-			p.t.Fatal(err)
+		if err := p.Client().HSet(ctxT(p.T), s.shards[n].keys.state, "r", "another").Err(); err != nil {
+			p.T.Fatal(err)
 		}
 	}
 }
@@ -47,9 +48,9 @@ func TestRestartedRedisBeginsAnEpochBeforeAnyPush(t *testing.T) {
 }
 
 func TestRunIDIsReadFromTheServer(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := &place{redistest.Open(t, redistest.EmbeddedKind)}
 	run := "0123456789abcdef"
-	p.mini.Server().SetPreHook(func(c *server.Peer, cmd string, args ...string) bool {
+	p.Mini.Server().SetPreHook(func(c *server.Peer, cmd string, args ...string) bool {
 		if cmd != "INFO" || len(args) != 1 || args[0] != "server" {
 			return false
 		}
@@ -83,7 +84,7 @@ func TestRolledBackSequenceBeginsAnEpoch(t *testing.T) {
 		got.wait(t, 5)
 		// An older state, in a server with the same run id. The follower finds
 		// out, although nobody appends.
-		if err := p.client().HSet(ctxT(t), s.shards[0].keys.state, "q", fmt.Sprint(last.Seq-3)).Err(); err != nil {
+		if err := p.Client().HSet(ctxT(t), s.shards[0].keys.state, "q", fmt.Sprint(last.Seq-3)).Err(); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the gap is told", func() bool { return len(got.holes()) == 1 })
@@ -124,19 +125,19 @@ func TestEmptiedRedisIsToldAndGoesOnAbove(t *testing.T) {
 }
 
 func TestClockThatSteppedBackCannotLowerTheSequence(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := &place{redistest.Open(t, redistest.EmbeddedKind)}
 	s := p.stream()
 	before := put(t, s, doc("a"), mid(1), "")
 	keys := &s.shards[before.Shard].keys
-	p.mini.SetTime(msTime(int64(before.Epoch/1000) - 3_600_000))
+	p.Mini.SetTime(msTime(int64(before.Epoch/1000) - 3_600_000))
 	// The state is gone, the stream is not.
-	if err := p.client().Del(ctxT(t), keys.state).Err(); err != nil {
+	if err := p.Client().Del(ctxT(t), keys.state).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if after := put(t, s, doc("a"), mid(2), ""); after.Epoch <= before.Seq {
 		t.Fatalf("%+v after %+v", after, before)
 	}
-	if err := p.client().Del(ctxT(t), keys.state).Err(); err != nil {
+	if err := p.Client().Del(ctxT(t), keys.state).Err(); err != nil {
 		t.Fatal(err)
 	}
 	forgetful := p.stream()

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 func offline(shards int) *Stream {
@@ -54,8 +55,8 @@ func TestKeysOfAShardShareAHashTag(t *testing.T) {
 	s := offline(2)
 	k := &s.shards[1].keys
 	for _, key := range []string{k.state, k.marks, k.log, k.stream("d:{x}"), k.mids("u:}{"), k.meta("a:"), k.reservation(idempotency("a", "b"))} {
-		if hashTag(key) != "1" {
-			t.Errorf("%q has the tag %q", key, hashTag(key))
+		if redistest.HashTag(key) != "1" {
+			t.Errorf("%q has the tag %q", key, redistest.HashTag(key))
 		}
 	}
 }

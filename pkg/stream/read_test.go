@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotomicro/ego-component/eredis"
-
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 func msTime(ms int64) time.Time { return time.UnixMilli(ms) }
@@ -104,7 +103,7 @@ func TestHistoryIsBoundedByBytes(t *testing.T) {
 		const entry = 64
 		s := p.stream(func(c *Config) { c.MaxBytes = 10 * (entry + 36) })
 		key := s.shards[s.ShardOf(doc("a"))].keys.stream("d:a")
-		count := func() int64 { return must[int64](t)(p.client().XLen(ctxT(t), key).Result()) }
+		count := func() int64 { return must[int64](t)(p.Client().XLen(ctxT(t), key).Result()) }
 		n := 0
 		add := func(size int) {
 			n++
@@ -131,7 +130,7 @@ func TestHistoryIsBoundedByBytes(t *testing.T) {
 			t.Errorf("%d small entries at the end, want 10", got)
 		}
 		// The counter does not drift: it is what is really there.
-		meta := must[string](t)(p.client().HGet(ctxT(t), s.shards[s.ShardOf(doc("a"))].keys.meta("d:a"), "b").Result())
+		meta := must[string](t)(p.Client().HGet(ctxT(t), s.shards[s.ShardOf(doc("a"))].keys.meta("d:a"), "b").Result())
 		if meta != "1000" {
 			t.Errorf("the stream is counted as %s bytes", meta)
 		}
@@ -139,10 +138,10 @@ func TestHistoryIsBoundedByBytes(t *testing.T) {
 }
 
 func TestHistoryIsBoundedByAge(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := &place{redistest.Open(t, redistest.EmbeddedKind)}
 	s := p.stream(func(c *Config) { c.Window, c.Remember = 10*time.Minute, time.Hour })
 	start := time.Now()
-	at := func(d time.Duration) { p.mini.SetTime(start.Add(d)) }
+	at := func(d time.Duration) { p.Mini.SetTime(start.Add(d)) }
 	var seqs []uint64
 	for i := range 30 {
 		at(time.Duration(i) * time.Minute)
@@ -168,12 +167,12 @@ func TestHistoryIsBoundedByAge(t *testing.T) {
 // Whoever was connected for hours to a document in which nothing happened has an
 // old position and has missed nothing.
 func TestIdleDocumentKeepsItsPosition(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := &place{redistest.Open(t, redistest.EmbeddedKind)}
 	one := func(c *Config) { c.Shards, c.Window, c.Remember = 1, 10*time.Minute, time.Hour }
 	s := p.stream(one)
 	start := time.Now()
 	at := func(d time.Duration) {
-		p.mini.SetTime(start.Add(d))
+		p.Mini.SetTime(start.Add(d))
 	}
 	n := 0
 	busy := func() Entry { // other documents have messages all the time
@@ -193,7 +192,7 @@ func TestIdleDocumentKeepsItsPosition(t *testing.T) {
 	}
 	for minute := 1; minute <= 50; minute++ {
 		at(time.Duration(minute) * time.Minute)
-		p.mini.FastForward(time.Minute)
+		p.Mini.FastForward(time.Minute)
 		busy()
 	}
 	if got := read(doc("idle"), idle.Seq); got != "" {
@@ -213,12 +212,12 @@ func TestIdleDocumentKeepsItsPosition(t *testing.T) {
 	if got := read(doc("idle"), first.Seq); got != ErrTrimmed.Error() {
 		t.Errorf("two missed, one gone: %q", got)
 	}
-	if bytes := p.mini.HGet(s.shards[0].keys.meta("d:idle"), "b"); bytes != "69" {
+	if bytes := p.Mini.HGet(s.shards[0].keys.meta("d:idle"), "b"); bytes != "69" {
 		t.Errorf("the history is counted as %s bytes", bytes)
 	}
 	for minute := 51; minute <= 190; minute++ {
 		at(time.Duration(minute) * time.Minute)
-		p.mini.FastForward(time.Minute)
+		p.Mini.FastForward(time.Minute)
 		busy()
 	}
 	// Nothing is known any more of the time before.
@@ -238,16 +237,16 @@ func TestIdleDocumentKeepsItsPosition(t *testing.T) {
 // A shard in which nothing happened for long must not forget that something
 // happened before: its marks are not renewed.
 func TestForgottenMessageInAnIdleShardIsAGap(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := &place{redistest.Open(t, redistest.EmbeddedKind)}
 	s := p.stream(func(c *Config) { c.Shards, c.Window, c.Remember = 1, 10*time.Minute, time.Hour })
 	start := time.Now()
-	p.mini.SetTime(start)
+	p.Mini.SetTime(start)
 	first := put(t, s, doc("a"), mid(1), "")
 	second := put(t, s, doc("b"), mid(2), "")
 	for _, d := range []time.Duration{61 * time.Minute, 30 * time.Minute, time.Hour} {
 		start = start.Add(d)
-		p.mini.SetTime(start)
-		p.mini.FastForward(d)
+		p.Mini.SetTime(start)
+		p.Mini.FastForward(d)
 		h, err := s.Read(ctxT(t), doc("b"), first.Epoch, first.Seq)
 		if !errors.Is(err, ErrTrimmed) {
 			t.Fatalf("after %v: %+v %v", d, h, err)
@@ -259,5 +258,5 @@ func TestForgottenMessageInAnIdleShardIsAGap(t *testing.T) {
 }
 
 func (p *place) keysLen(list string) int64 {
-	return must[int64](p.t)(p.client().LLen(ctxT(p.t), list).Result())
+	return must[int64](p.T)(p.Client().LLen(ctxT(p.T), list).Result())
 }

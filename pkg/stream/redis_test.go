@@ -2,19 +2,10 @@ package stream
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-	"github.com/alicebob/miniredis/v2/server"
-	"github.com/go-redis/redis/v8"
 	"github.com/gotomicro/ego-component/eredis"
 	"github.com/gotomicro/ego/core/elog"
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 )
 
 func TestMain(m *testing.M) {
@@ -31,108 +23,31 @@ func TestMain(m *testing.M) {
 
 var quiet = elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
 
-// place is a Redis to test against, and a prefix in it that nobody else uses.
-type place struct {
-	t      testing.TB
-	addr   string
-	mini   *miniredis.Miniredis // nil for a real Redis
-	redis  *eredis.Component
-	prefix string
-}
+// place is a Redis to test against.
+type place struct{ *redistest.Place }
 
-var places atomic.Int64
-
-// eachPlace runs a test against miniredis, against miniredis
-// through the cluster client, and when SLUICE_TEST_REAL is set against the Redis
-// at SLUICE_TEST_REDIS.
+// eachPlace runs a test in every kind of place.
 func eachPlace(t *testing.T, f func(t *testing.T, p *place)) {
-	runAt(t, "cluster", f, func(t testing.TB) *place { return embedded(t, eredis.WithCluster()) })
-	eachStub(t, f)
+	eachOf(t, redistest.Kinds(), f)
 }
 
 // eachStub leaves out the cluster client, which would go around a proxy.
 func eachStub(t *testing.T, f func(t *testing.T, p *place)) {
-	runAt(t, "embedded", f, func(t testing.TB) *place { return embedded(t, eredis.WithStub()) })
-	if os.Getenv("SLUICE_TEST_REAL") != "" {
-		runAt(t, "real", f, realPlace)
-	}
+	eachOf(t, slices.DeleteFunc(redistest.Kinds(), func(kind string) bool { return kind == redistest.ClusterKind }), f)
 }
 
-func runAt(t *testing.T, name string, f func(t *testing.T, p *place), open func(t testing.TB) *place) {
+func eachOf(t *testing.T, kinds []string, f func(t *testing.T, p *place)) {
 	// One after the other: eredis sets go-redis' only logger whenever it builds a
 	// client, and a test that cuts connections makes go-redis use it.
-	t.Run(name, func(t *testing.T) { f(t, open(t)) })
-}
-
-func embedded(t testing.TB, mode eredis.Option) *place {
-	mini := miniredis.RunT(t)
-	mini.Server().SetPreHook(oneSlot(t))
-	p := &place{t: t, addr: mini.Addr(), mini: mini, prefix: "ws"}
-	p.redis = connect(t, mini.Addr(), mode)
-	return p
-}
-
-func realPlace(t testing.TB) *place {
-	addr := os.Getenv("SLUICE_TEST_REDIS")
-	if addr == "" {
-		t.Fatal("SLUICE_TEST_REAL is set and SLUICE_TEST_REDIS is not")
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) { f(t, &place{redistest.Open(t, kind)}) })
 	}
-	p := &place{t: t, addr: addr, prefix: fmt.Sprintf("test%d-%d-%d", os.Getpid(), time.Now().UnixNano(), places.Add(1))}
-	p.redis = connect(t, addr, eredis.WithStub())
-	t.Cleanup(p.wipe)
-	return p
-}
-
-var building sync.Mutex // held while a client is built
-
-func connect(t testing.TB, addr string, mode eredis.Option) *eredis.Component {
-	building.Lock() // it sets go-redis' logger, which is one for all
-	defer building.Unlock()
-	c := eredis.DefaultContainer().Build(mode, eredis.WithAddr(addr), eredis.WithAddrs([]string{addr}))
-	t.Cleanup(func() {
-		if cluster := c.Cluster(); cluster != nil {
-			_ = cluster.Close()
-			return
-		}
-		_ = c.Stub().Close()
-	})
-	return c
-}
-
-// oneSlot fails the test when a command has keys in different slots: a Redis
-// Cluster would refuse it.
-func oneSlot(t testing.TB) server.Hook {
-	return func(_ *server.Peer, cmd string, args ...string) bool {
-		var keys []string
-		switch strings.ToUpper(cmd) {
-		case "EVAL", "EVALSHA":
-			n, _ := strconv.Atoi(args[1])
-			keys = args[2 : 2+n]
-		case "DEL", "EXISTS", "UNLINK", "MGET":
-			keys = args
-		}
-		for _, k := range keys {
-			if hashTag(k) != hashTag(keys[0]) {
-				t.Errorf("%s: keys %q and %q may be in different slots", cmd, keys[0], k)
-			}
-		}
-		return false
-	}
-}
-
-func hashTag(key string) string {
-	if _, rest, ok := strings.Cut(key, "{"); ok {
-		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
-			return tag
-		}
-	}
-	return key
 }
 
 // config returns settings that make a test quick.
 func (p *place) config() Config {
 	cfg := DefaultConfig()
-	cfg.Prefix = p.prefix
+	cfg.Prefix = p.Prefix
 	cfg.Shards = 2
 	cfg.AnnounceEvery = 100 * time.Millisecond
 	cfg.Grace = 50 * time.Millisecond
@@ -142,7 +57,7 @@ func (p *place) config() Config {
 }
 
 func (p *place) stream(change ...func(*Config)) *Stream {
-	return p.streamAt(p.redis, change...)
+	return p.streamAt(p.Redis, change...)
 }
 
 func (p *place) streamAt(c *eredis.Component, change ...func(*Config)) *Stream {
@@ -151,7 +66,7 @@ func (p *place) streamAt(c *eredis.Component, change ...func(*Config)) *Stream {
 		f(&cfg)
 	}
 	if err := cfg.Validate(); err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	return New(cfg, c, quiet, NewMetrics(prometheus.NewRegistry()))
 }
@@ -165,49 +80,8 @@ func (p *place) muted(change ...func(*Config)) *Stream {
 	return s
 }
 
-func (p *place) client() redis.Cmdable { return p.redis.Client() }
-
-// keys lists all keys of the test.
-func (p *place) keys() []string {
-	p.t.Helper()
-	var mu sync.Mutex
-	var keys []string
-	list := func(ctx context.Context, c *redis.Client) error {
-		for cursor := uint64(0); ; {
-			page, next, err := c.Scan(ctx, cursor, p.prefix+":*", 1000).Result()
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			keys = append(keys, page...)
-			mu.Unlock()
-			if cursor = next; cursor == 0 {
-				return nil
-			}
-		}
-	}
-	var err error
-	if c := p.redis.Cluster(); c != nil {
-		err = c.ForEachMaster(context.Background(), list)
-	} else {
-		err = list(context.Background(), p.redis.Stub())
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	// A scan may return a key twice.
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
-
 // wipe does to the test's keys what FLUSHALL does to all.
-func (p *place) wipe() {
-	for _, k := range p.keys() {
-		if err := p.client().Del(context.Background(), k).Err(); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-}
+func (p *place) wipe() { p.Wipe(nil) }
 
 // ctxT ends after a time in which everything here must have happened.
 func ctxT(t testing.TB) context.Context {

@@ -70,8 +70,8 @@ func TestReservationsExpire(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if p.mini != nil {
-				p.mini.FastForward(s.cfg.KeyFor)
+			if p.Mini != nil {
+				p.Mini.FastForward(s.cfg.KeyFor)
 			}
 			eventually(t, "the key is forgotten", func() bool {
 				r := must[Reservation](t)(s.Reserve(ctxT(t), "docs", key, [32]byte{2}, mid(2)))

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gotomicro/ego-component/eredis"
+
+	"sluice/pkg/redistest"
 )
 
 // follower of a test: what Run handed out.
@@ -209,13 +211,13 @@ func TestGapBeyondTheLogIsTold(t *testing.T) {
 		for i := 2; i <= 5; i++ {
 			put(t, lossy, doc("a"), mid(i), "")
 		}
-		if err := p.client().XTrimMaxLen(ctxT(t), s.shards[0].keys.log, 1).Err(); err != nil {
+		if err := p.Client().XTrimMaxLen(ctxT(t), s.shards[0].keys.log, 1).Err(); err != nil {
 			t.Fatal(err)
 		}
 		put(t, writer, doc("a"), mid(6), "")
 		got.wait(t, 3) // 1, 5 and 6
 		put(t, lossy, doc("a"), mid(7), "")
-		if err := p.client().Del(ctxT(t), s.shards[0].keys.log).Err(); err != nil {
+		if err := p.Client().Del(ctxT(t), s.shards[0].keys.log).Err(); err != nil {
 			t.Fatal(err)
 		}
 		put(t, writer, doc("a"), mid(8), "")
@@ -233,8 +235,8 @@ func TestGapBeyondTheLogIsTold(t *testing.T) {
 
 func TestRunCatchesUpAfterTheConnectionWasCut(t *testing.T) {
 	eachStub(t, func(t *testing.T, p *place) {
-		line := newProxy(t, p.addr)
-		s, writer := p.streamAt(connect(t, line.addr(), eredis.WithStub())), p.stream()
+		line := redistest.NewProxy(t, p.Addr)
+		s, writer := p.streamAt(redistest.Connect(t, line.Addr(), eredis.WithStub())), p.stream()
 		got := follow(t, s)
 		n := 0
 		for range 3 {
@@ -242,13 +244,13 @@ func TestRunCatchesUpAfterTheConnectionWasCut(t *testing.T) {
 				n++
 				put(t, writer, doc(fmt.Sprint(n%5)), mid(n), "")
 			}
-			line.cut()
+			line.Cut()
 			eventually(t, "the loss is seen", func() bool { return !s.Live() })
 			for range 70 {
 				n++
 				put(t, writer, doc(fmt.Sprint(n%5)), mid(n), "")
 			}
-			line.mend()
+			line.Mend()
 			eventually(t, "the stream is live", s.Live)
 		}
 		got.wait(t, n)
@@ -258,16 +260,16 @@ func TestRunCatchesUpAfterTheConnectionWasCut(t *testing.T) {
 
 func TestSilentSubscriptionIsReplaced(t *testing.T) {
 	eachStub(t, func(t *testing.T, p *place) {
-		line := newProxy(t, p.addr)
+		line := redistest.NewProxy(t, p.Addr)
 		brief := func(c *Config) { c.Timeout = 300 * time.Millisecond }
-		s, writer := p.streamAt(connect(t, line.addr(), eredis.WithStub()), brief), p.stream()
+		s, writer := p.streamAt(redistest.Connect(t, line.Addr(), eredis.WithStub()), brief), p.stream()
 		got := follow(t, s)
 		put(t, writer, doc("a"), mid(1), "")
 		got.wait(t, 1)
-		line.freeze("subscribe") // as a firewall does that forgot the connection
+		line.Freeze("subscribe") // as a firewall does that forgot the connection
 		put(t, writer, doc("a"), mid(2), "")
 		got.wait(t, 2)
-		eventually(t, "a new subscription", func() bool { return line.opened("subscribe") >= 2 && s.Live() })
+		eventually(t, "a new subscription", func() bool { return line.Opened("subscribe") >= 2 && s.Live() })
 		put(t, writer, doc("a"), mid(3), "")
 		got.wait(t, 3)
 		got.check(t)
@@ -301,9 +303,9 @@ func TestSlowHandlerLosesNothing(t *testing.T) {
 }
 
 func TestRunWithoutRedisWaitsForIt(t *testing.T) {
-	p := embedded(t, eredis.WithStub())
+	p := &place{redistest.Open(t, redistest.EmbeddedKind)}
 	s := p.stream()
-	p.mini.Close()
+	p.Mini.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	got := &heard{}
@@ -317,7 +319,7 @@ func TestRunWithoutRedisWaitsForIt(t *testing.T) {
 	if s.Live() {
 		t.Fatal("live without Redis")
 	}
-	if err := p.mini.Restart(); err != nil {
+	if err := p.Mini.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the stream is live", s.Live)

@@ -1,4 +1,4 @@
-package stream
+package redistest
 
 import (
 	"bytes"
@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// proxy stands between a client and Redis and can be cut.
-type proxy struct {
+// Proxy stands between a client and Redis and can be cut.
+type Proxy struct {
 	t  testing.TB
 	to string
 	ln net.Listener
@@ -27,26 +27,29 @@ type proxied struct {
 	frozen         bool
 }
 
+// proxyWords are what Freeze and Opened know, as clients write them.
 var proxyWords = []string{"subscribe"}
 
-func newProxy(t testing.TB, to string) *proxy {
+// NewProxy opens a way to the Redis at to. It is closed with the test.
+func NewProxy(t testing.TB, to string) *Proxy {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{t: t, to: to, ln: ln, conns: make(map[*proxied]bool), counts: make(map[string]int)}
+	p := &Proxy{t: t, to: to, ln: ln, conns: make(map[*proxied]bool), counts: make(map[string]int)}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = ln.Close()
-		p.cut()
+		p.Cut()
 		p.wg.Wait()
 	})
 	return p
 }
 
-func (p *proxy) addr() string { return p.ln.Addr().String() }
+// Addr is where clients reach it.
+func (p *Proxy) Addr() string { return p.ln.Addr().String() }
 
-func (p *proxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		client, err := p.ln.Accept()
 		if err != nil {
@@ -70,7 +73,7 @@ func (p *proxy) accept() {
 	}
 }
 
-func (p *proxy) pump(c *proxied, dst, src net.Conn, up bool) {
+func (p *Proxy) pump(c *proxied, dst, src net.Conn, up bool) {
 	defer p.close(c)
 	buf := make([]byte, 32<<10)
 	for {
@@ -97,7 +100,7 @@ func (p *proxy) pump(c *proxied, dst, src net.Conn, up bool) {
 	}
 }
 
-func (p *proxy) close(c *proxied) {
+func (p *Proxy) close(c *proxied) {
 	_ = c.client.Close()
 	_ = c.server.Close()
 	p.mu.Lock()
@@ -105,8 +108,8 @@ func (p *proxy) close(c *proxied) {
 	p.mu.Unlock()
 }
 
-// cut closes everything and refuses what is new until mend.
-func (p *proxy) cut() {
+// Cut closes everything and refuses what is new until Mend.
+func (p *Proxy) Cut() {
 	p.mu.Lock()
 	p.down = true
 	var open []*proxied
@@ -119,15 +122,16 @@ func (p *proxy) cut() {
 	}
 }
 
-func (p *proxy) mend() {
+// Mend lets connections through again.
+func (p *Proxy) Mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = false
 }
 
-// freeze swallows what the connections that carried the word send from now on,
+// Freeze swallows what the connections that carried the word send from now on,
 // in both directions, and keeps them open.
-func (p *proxy) freeze(word string) {
+func (p *Proxy) Freeze(word string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.conns {
@@ -137,8 +141,8 @@ func (p *proxy) freeze(word string) {
 	}
 }
 
-// opened counts the connections that have carried the word.
-func (p *proxy) opened(word string) int {
+// Opened counts the connections that have carried the word.
+func (p *Proxy) Opened(word string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.counts[word]
