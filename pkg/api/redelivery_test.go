@@ -218,7 +218,7 @@ func TestOneHangingHandlerDoesNotEndItsStream(t *testing.T) {
 func TestAComponentThatReadsNothingIsEnded(t *testing.T) {
 	k := newKafka(t, 1)
 	w := upWorld(t, k, func(w *world) {
-		w.cfg.Subscribe.AckTimeout, w.cfg.Subscribe.Backoff = 100*time.Millisecond, time.Millisecond
+		w.cfg.Subscribe.AckTimeout, w.cfg.Subscribe.Backoff = 2*time.Second, time.Millisecond // the second one must be able to keep it
 	})
 	deaf := w.open("docs")
 	deaf.send(&sluicev1.SubscribeRequest{Message: &sluicev1.SubscribeRequest_Start_{Start: &sluicev1.SubscribeRequest_Start{}}})

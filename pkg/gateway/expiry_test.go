@@ -66,9 +66,10 @@ func TestAClientIsWarnedAndThenClosed(t *testing.T) {
 	w.at(start.Add(time.Hour))
 	p.expect(`42["sluice:closing",{"code":"expired","retry":"new_token"}]`, "1")
 	eventually(t, "the connection to be gone", func() bool { _, ok := w.gateway.Lookup(p.id); return !ok })
-	if got := w.events(); got[len(got)-1] != "Disconnect expired" {
-		t.Errorf("components hear %v", got)
-	}
+	eventually(t, "its Disconnect event", func() bool {
+		got := w.events()
+		return got[len(got)-1] == "Disconnect expired"
+	})
 	if _, ok := w.gateway.Lookup(forever.id); !ok {
 		t.Error("an identity without an end has ended")
 	}
