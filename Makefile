@@ -1,9 +1,11 @@
 # What each target does is in scripts/; CI runs `make test` and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test test-embedded bench fuzz gen run build clean
+.PHONY: help fmt lint test test-embedded bench bench-peers fuzz gen run build clean
 
 FUZZTIME ?= 10s
 BENCH ?= .
+SOCKETS ?= 2000
+ROUNDS ?= 3
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +25,9 @@ test-embedded: ## the same without real services
 
 bench: ## benchmarks; BENCH=regexp picks some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./pkg/...
+
+bench-peers: ## Sluice beside Socket.IO servers of others; SOCKETS=2000 ROUNDS=3
+	scripts/bench-peers.sh -sockets $(SOCKETS) -rounds $(ROUNDS)
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)

@@ -89,6 +89,10 @@ var ladder = map[string]place{
 	"pkg/archtest":  {step: 5},
 	"pkg/e2e":       {step: 5, below: true},
 	"scripts/probe": {step: 5},
+	// make bench-peers: a server of Sluice's parts, and what measures it and the
+	// peers, which are modules of their own.
+	"scripts/peers/plain": {step: 5, may: []string{"pkg/edge", "pkg/socketio", "pkg/transport"}},
+	"scripts/peers/drive": {step: 5, may: []string{"pkg/component", "pkg/embedded"}},
 }
 
 // ladderProblems compares every import with the map.
@@ -195,6 +199,12 @@ func TestLadderRefusesWrongImports(t *testing.T) {
 		"a package below a known one": {
 			files: map[string]string{"pkg/top/sub/n.go": "package sub"},
 			want:  []string{"pkg/top/sub is not on the map"},
+		},
+		"a module of its own": {
+			files: map[string]string{
+				"pkg/low/l.go": "package low", "scripts/m/go.mod": "module m",
+				"scripts/m/m.go": "package m\nimport _ \"sluice/pkg/new\"", "scripts/m/sub/s.go": "package sub",
+			},
 		},
 		"an import of a new package": {
 			files: map[string]string{"pkg/top/t.go": "package top\nimport _ \"sluice/pkg/new\""},

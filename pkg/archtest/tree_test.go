@@ -94,6 +94,9 @@ func read(t *testing.T, root string) *tree {
 			if strings.HasPrefix(base, ".") || base == "node_modules" || base == "testdata" {
 				return fs.SkipDir
 			}
+			if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil {
+				return fs.SkipDir // a module of its own
+			}
 			if !strings.Contains(rel, "/") {
 				tr.folders[rel] = struct{}{}
 			}
