@@ -101,7 +101,16 @@ on_real() {
     return 1
   }
   echo "${packages[*]}"
-  go test -race -p 1 -count=1 -timeout 10m "${packages[@]}"
+  local status=0 inner
+  mapfile -t inner < <(printf '%s\n' "${packages[@]}" | grep -v '^./pkg/e2e$')
+  go test -race -p 1 -count=1 -timeout 10m "${inner[@]}" || status=1
+  # Of the end-to-end tests only those that start services of their own choice
+  # would be other than before.
+  local names
+  names=$(grep -lE 'newBacking\(|newCluster(Of)?\(|newEchoCluster\(' pkg/e2e/*_test.go |
+    xargs sed -nE 's/^func (Test[A-Za-z0-9]+)\(.*/\1/p' | grep -v '^TestMain$' | paste -sd '|')
+  go test -race -count=1 -timeout 15m -run "^($names)\$" ./pkg/e2e || status=1
+  return "$status"
 }
 
 ours=''
@@ -128,7 +137,7 @@ stage 'go test' go test -count=1 -timeout 10m "${inner[@]}"
 stage 'go test -race' go test -race -count=1 -timeout 10m "${inner[@]}"
 # Both ways of reading WebSockets pass the same tests; above it was the default, the reactor.
 stage 'transport, a goroutine each' env SLUICE_TEST_READER=goroutine go test -race -count=1 -timeout 10m ./pkg/transport
-stage 'end to end' go test -count=1 -timeout 10m ./pkg/e2e
+stage 'end to end' go test -count=1 -timeout 15m ./pkg/e2e
 if [[ $mode == all ]]; then
   if ! scripts/services.sh status >/dev/null 2>&1 </dev/null; then ours=yes; fi
   stage 'services up' scripts/services.sh up

@@ -103,6 +103,10 @@ func (c *cluster) shared() map[string]string {
 		"SLUICE_REGISTRY_DRIVER":  b.driver,
 		"SLUICE_REGISTRY_DSN":     b.dsn,
 		"SLUICE_MESH_TOKEN":       "e2e-mesh-token-0123456789",
+		// On a busy machine Kafka may take its time, and what it takes too long for
+		// is refused.
+		"SLUICE_KAFKA_PRODUCER_WRITE_TIMEOUT": "10s",
+		"SLUICE_KAFKA_PRODUCER_MAX_AGE":       "30s",
 	}
 }
 

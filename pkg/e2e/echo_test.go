@@ -30,7 +30,7 @@ func TestProtocolConversations(t *testing.T) {
 	p.ready(fmt.Sprintf("127.0.0.1:%d", governor), time.Minute)
 	bothLoopbacks(t, port)
 
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "clients/raw.mjs", fmt.Sprintf("http://localhost:%d", port), "600", "1000")
 	cmd.Stderr = os.Stderr

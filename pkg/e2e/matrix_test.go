@@ -208,7 +208,7 @@ func (c *cluster) echoTask() string {
 // restart is called, and then it is told so.
 func runClients(t *testing.T, command []string, restart func()) []matrixResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stderr = os.Stderr

@@ -16,7 +16,7 @@ import msgpack2 from "socket.io-msgpack-parser-2";
 
 const { token, ways } = JSON.parse(process.argv[2]);
 const limit = 1_000_000; // maxPayload
-const patience = 20_000;
+const patience = 40_000;
 
 const clients = [
   { client: "socket.io-client 2.5.0", io: io2, parsers: { JSON: undefined, MessagePack: msgpack2 }, old: true },

@@ -17,7 +17,7 @@ import requests
 import socketio
 
 TASK = json.loads(sys.argv[1])
-PATIENCE = 20
+PATIENCE = 40
 engineio.payload.Payload.max_decode_packets = 500  # of one poll; its 16 are too few for a burst from any server
 logging.disable()  # what matters is in the results
 VALUES = [1, -0.5, "two €😀", None, True, {"three": [[], {}, [False]]}]
