@@ -29,4 +29,8 @@ echo "building Sluice"
 go build -trimpath -o "$bin/peer-plain" ./scripts/peers/plain
 go build -trimpath -o "$bin/drive" ./scripts/peers/drive
 go build -trimpath -o "$bin/" ./cmd/ws-gateway ./cmd/ws-api
-exec "$bin/drive" -bin "$bin" -peers scripts/peers -out "$bin/report.json" "$@"
+# Whatever ends the run, no key and no log is left behind.
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+"$bin/drive" -bin "$bin" -peers scripts/peers -out "$bin/report.json" "$@"

@@ -101,8 +101,8 @@ func (p *product) start(s *settings, secure bool) (err error) {
 		if err := until(func() (bool, error) {
 			_, err := get("http://127.0.0.1:" + port + "/ready")
 			return err == nil, nil
-		}, 100*time.Millisecond, "ws-gateway or ws-api, whose logs are in "+p.dir+","); err != nil {
-			return err
+		}, 100*time.Millisecond, "ws-gateway or ws-api"); err != nil {
+			return fmt.Errorf("%w: %s", err, p.logs())
 		}
 	}
 	return p.listen("127.0.0.1:" + ports[3])
@@ -133,6 +133,19 @@ func (p *product) program(s *settings, name, config string, env ...string) (*exe
 		"SLUICE_MESH_TOKEN="+secret, "SLUICE_LOGGER_DEFAULT_LEVEL=warn")
 	cmd.Env = append(cmd.Env, env...)
 	return cmd, cmd.Start()
+}
+
+// logs are the ends of what the programs had to say.
+func (p *product) logs() (all []byte) {
+	for _, name := range []string{"ws-gateway", "ws-api"} {
+		text, err := os.ReadFile(filepath.Join(p.dir, name+".log"))
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		all = append(all, "\n"+name+": "...)
+		all = append(all, text[max(0, len(text)-1000):]...)
+	}
+	return all
 }
 
 // listen counts what clients send, as their component.
