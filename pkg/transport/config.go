@@ -80,8 +80,9 @@ type Config struct {
 	// MaxControls is how many WebSocket control frames a client may send per
 	// second. Default 5.
 	MaxControls int `toml:"max_controls"`
-	// BacklogBytes is how much may wait for one client. Default 262144. Above it
-	// the session is closed as slow; one frame is taken whatever its size.
+	// BacklogBytes is how much may wait for one client. Default 262144. When as
+	// much or more waits, the next frame closes the session as slow: one frame is
+	// taken whatever its size, so that who has just got a large one may get another.
 	BacklogBytes int `toml:"backlog_bytes"`
 	// SendBuffer is the kernel's send buffer of a WebSocket in bytes (Linux uses
 	// double). Default 65536. 0: the system's choice, which for a client that

@@ -80,6 +80,25 @@ func TestRestOfAFrameComesBeforeTheQueue(t *testing.T) {
 	}
 }
 
+// The client has got a large message, and answers, before the one who wrote it
+// knows that it has left: another large one must not make it slow.
+func TestALargeFrameFollowsTheRestOfAnother(t *testing.T) {
+	l, far := bareLink(t)
+	go io.Copy(io.Discard, far)
+	if !l.take() {
+		t.Fatal("the role is taken")
+	}
+	limit := l.srv.cfg.BacklogBytes
+	l.push(repeat("a", limit-1))
+	if err := l.send(repeat("b", 4*limit), false); err != nil {
+		t.Errorf("below the backlog: %v", err)
+	}
+	if err := l.send([]byte("c"), false); err != ErrSlow {
+		t.Errorf("above the backlog: %v", err)
+	}
+	l.begin()
+}
+
 func TestKilledLinkTakesNothing(t *testing.T) {
 	l, far := bareLink(t)
 	l.kill()

@@ -80,7 +80,7 @@ func (s *Session) LastSeen() time.Time {
 func (s *Session) heard() { s.seen.Store(s.srv.now()) }
 
 // Send passes f to the client. It never blocks: what the connection does not
-// take at once is queued, up to Config.BacklogBytes. Above that the session is
+// take at once is queued. When Config.BacklogBytes wait already the session is
 // closed with ReasonSlow and ErrSlow returned. ErrClosed after Close.
 func (s *Session) Send(f *Frame) error {
 	err := s.send(f, false)

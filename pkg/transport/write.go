@@ -23,7 +23,7 @@ func (l *link) send(b []byte, volatile bool) error {
 	switch {
 	case volatile && (l.queue != nil || l.role == flusher):
 		return ErrBehind
-	case l.queue != nil && l.queue.bytes+len(b) > l.srv.cfg.BacklogBytes:
+	case l.queue != nil && l.queue.bytes >= l.srv.cfg.BacklogBytes:
 		return ErrSlow
 	}
 	l.pushLocked(b)
