@@ -55,7 +55,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", p.to)
+		server, err := new(net.Dialer).DialContext(p.t.Context(), "tcp", p.to)
 		c := &proxied{client: client, server: server, words: make(map[string]bool)}
 		p.mu.Lock()
 		if p.down || err != nil {
