@@ -33,7 +33,9 @@ func Effective(cfg any) (string, error) {
 // publish hands the effective configuration to EGO, whose builders look for
 // their sections in econf.
 func publish(cfg any) error {
-	text, err := toml.Marshal(treeOf(reflect.ValueOf(cfg), false))
+	tree := treeOf(reflect.ValueOf(cfg), false)
+	settleRedis(tree)
+	text, err := toml.Marshal(tree)
 	if err != nil {
 		return fmt.Errorf("config for EGO: %w", err)
 	}

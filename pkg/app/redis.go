@@ -8,18 +8,31 @@ import (
 	"sync"
 
 	"github.com/gotomicro/ego-component/eredis"
-	"github.com/gotomicro/ego/core/econf"
 	"github.com/gotomicro/ego/core/elog"
 )
 
-// openRedis builds EGO's client of a config section. A server that is away is
-// no failure: EGO's default would end the process.
+// openRedis builds EGO's client of a config section.
 func openRedis(key string) *eredis.Component {
 	openingRedis.Lock()
 	defer openingRedis.Unlock()
-	econf.Set(key+".onFail", "error")
-	econf.Set(key+".enableTraceInterceptor", false) // it would print every command
 	return eredis.Load(key).Build()
+}
+
+// settleRedis adds to the sections of Redis what is not for the configuration to
+// say. It is done before EGO has them: econf.Set does not lock what it changes.
+func settleRedis(tree map[string]any) {
+	for key, v := range tree {
+		section, ok := v.(map[string]any)
+		if !ok {
+			continue
+		}
+		if key != "redis" {
+			settleRedis(section)
+			continue
+		}
+		section["onFail"] = "error"               // a server that is away would end the process
+		section["enableTraceInterceptor"] = false // it would print every command
+	}
 }
 
 // openingRedis is held while a client is built, which sets go-redis' logger: one
