@@ -98,22 +98,30 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 // goOverTCP reads and writes a connection on its descriptor, where that can be
 // had, and in the server's reactor if there is one.
 func (l *link) goOverTCP(tcp *net.TCPConn, closed func()) error {
-	if own := l.srv.detach(tcp, closed); own != nil {
-		l.conn, l.in, l.kind, l.fd = own, own, overTCP, int32(own.fd)
-		return nil
-	}
-	l.conn = keep(tcp, closed)
-	fd := descriptorOf(tcp)
-	if fd == noDescriptor {
-		return nil
-	}
-	in, err := newFeed(tcp, fd)
+	conn, in, fd, err := l.srv.adopt(tcp, closed)
+	l.conn = conn
 	if err != nil {
-		l.conn.Close() // it is not the caller's any more
+		conn.Close() // it is not the caller's any more
 		return err
 	}
-	l.in, l.kind, l.fd = in, overTCP, int32(fd)
+	if in != nil {
+		l.in, l.kind, l.fd = in, overTCP, int32(fd)
+	}
 	return nil
+}
+
+// adopt takes over what remains of a connection: in reads it and fd is written
+// to, in the reactor if there is one. in is nil where there is no descriptor.
+func (v *Server) adopt(tcp *net.TCPConn, closed func()) (conn carrier, in intake, fd int, err error) {
+	if own := v.detach(tcp, closed); own != nil {
+		return own, own, own.fd, nil
+	}
+	conn = keep(tcp, closed)
+	if fd = descriptorOf(tcp); fd == noDescriptor {
+		return conn, nil, fd, nil
+	}
+	in, err = newFeed(tcp, fd)
+	return conn, in, fd, err
 }
 
 // shrinkBuffer bounds what the kernel keeps for a client that stalls.

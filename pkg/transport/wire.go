@@ -33,20 +33,12 @@ func (w *wire) takeOver(poke func(), v *Server) bool {
 	if tcp == nil {
 		return false
 	}
-	if own := v.detach(tcp, closed); own != nil {
-		w.switchTo(own, own, own.fd, poke)
-		return true
-	}
-	w.carrier = keep(tcp, closed)
-	fd := descriptorOf(tcp)
-	if fd == noDescriptor {
+	conn, in, fd, err := v.adopt(tcp, closed)
+	if in == nil || err != nil {
+		w.carrier = conn
 		return false
 	}
-	in, err := newFeed(tcp, fd)
-	if err != nil {
-		return false
-	}
-	w.switchTo(w.carrier, in, fd, poke)
+	w.switchTo(conn, in, fd, poke)
 	return true
 }
 
