@@ -119,6 +119,14 @@ func (r ref) send(f *transport.Frame) error {
 	return r.session.Send(f)
 }
 
+// sendIn is send with a batch, which has to be flushed.
+func (r ref) sendIn(t *transport.Batch, f *transport.Frame) error {
+	if r.conn.gen.Load() != r.gen {
+		return transport.ErrClosed
+	}
+	return t.Send(r.session, f)
+}
+
 // inSpaceLocked tells whether the client is connected to the namespace.
 func (c *Connection) inSpaceLocked(ns string) bool {
 	if ns == mainSpace {

@@ -54,7 +54,7 @@ func (l *lateSet) expire(now time.Time) (dropped int) {
 // waits already.
 func (s *shard) sendLatest(r ref, p *push, f *transport.Frame) {
 	if !s.isLate(r) {
-		err := r.session.SendVolatile(f)
+		err := s.batch.SendVolatile(r.session, f)
 		if !errors.Is(err, transport.ErrBehind) {
 			s.m.sent(err, 1)
 			return

@@ -142,11 +142,12 @@ func (s *shard) write() {
 		switch j := s.pass.jobs[0]; {
 		case f.frame == nil:
 		case j.push.durable:
-			s.m.sent(r.send(f.frame), f.events)
+			s.m.sent(r.sendIn(&s.batch, f.frame), f.events)
 		default:
 			s.sendLatest(r, j.push, f.frame)
 		}
 	}
+	s.batch.Flush()
 	clear(s.chunk) // hold no connection between passes
 	s.chunk = s.chunk[:0]
 }

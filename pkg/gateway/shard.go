@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/pkg/id"
+	"sluice/pkg/transport"
 )
 
 // shard holds a part of the connections and delivers to them. Which shard a
@@ -19,8 +20,9 @@ type shard struct {
 	expiry expiry
 
 	// Owned by the worker.
-	pass  pass   // at work
-	chunk []ref  // scratch: receivers of the pass, bounded
+	pass  pass  // at work
+	chunk []ref // scratch: receivers of the pass, bounded
+	batch transport.Batch
 	walks uint64 // marks the connections that a walk has visited
 	late  []ref  // connections with ephemeral events that wait for room
 	m     *Metrics

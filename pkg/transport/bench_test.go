@@ -182,11 +182,17 @@ func BenchmarkFanOut(b *testing.B) {
 	f := NewFrame(repeat("x", 480))
 	eight := Join(f, f, f, f, f, f, f, f)
 	bytes := f.wire(wsV4)
-	var bare, sent, joined, apart time.Duration
+	var bare, sent, batched, joined, apart time.Duration
+	batch := new(Batch)
 	b.ReportAllocs()
 	for b.Loop() {
 		bare += cpu(sessions, func(s *Session) { syscall.Write(int(s.link.Load().fd), bytes) })
 		sent += cpu(sessions, func(s *Session) { s.Send(f) })
+		batched += cpu(sessions, func(s *Session) {
+			if batch.Send(s, f); s == sessions[len(sessions)-1] {
+				batch.Flush()
+			}
+		})
 		joined += cpu(sessions, func(s *Session) { s.Send(eight) })
 		apart += cpu(sessions, func(s *Session) {
 			for range 8 {
@@ -199,6 +205,7 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 	b.ReportMetric(per(bare, 1), "cpu-ns/write")
 	b.ReportMetric(per(sent, 1), "cpu-ns/send")
+	b.ReportMetric(per(batched, 1), "cpu-ns/batched")
 	b.ReportMetric(per(apart, 8), "cpu-ns/write-of-8")
 	b.ReportMetric(per(joined, 8), "cpu-ns/joined-of-8")
 }

@@ -23,6 +23,9 @@
 //	Send ── take role ── write ── role back ───────────── flusher ── role back
 //	   └─ role taken: leave it in the queue, for whoever has the role
 //
+// A Batch takes the roles of many links and writes for all of them in one system
+// call (ring). It never waits while it has them.
+//
 // # Reading
 //
 // A reader is two steps: to wait, with no buffer, until something is there, and

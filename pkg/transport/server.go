@@ -80,7 +80,8 @@ type Server struct {
 	path        string // without a slash at its end
 	start       time.Time
 	shards      []shard
-	reactor     *reactor // nil: a goroutine reads each connection
+	reactor     *reactor   // nil: a goroutine reads each connection
+	rings       chan *ring // those that are free; nil: a system call for each write
 
 	open    atomic.Int64
 	running sync.WaitGroup // sessions not yet told that they are closed, and goroutines
@@ -107,6 +108,9 @@ func NewServer(cfg Config, hooks Hooks, m *Metrics, log *elog.Component) *Server
 	}
 	if cfg.Reader != readerGoroutine {
 		v.reactor = v.openReactor()
+	}
+	if cfg.Writer != writerCalls {
+		v.rings = v.openRings()
 	}
 	for i := range v.shards {
 		v.shards[i].sessions = make(map[uint64]*Session)
@@ -201,6 +205,7 @@ func (v *Server) Run(ctx context.Context) error {
 		v.reactor.run()
 		defer v.reactor.close()
 	}
+	defer closeRings(v.rings)
 	<-ctx.Done()
 	v.closeAll()
 	ended := make(chan struct{})

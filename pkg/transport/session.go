@@ -83,7 +83,11 @@ func (s *Session) heard() { s.seen.Store(s.srv.now()) }
 // take at once is queued. When Config.BacklogBytes wait already the session is
 // closed with ReasonSlow and ErrSlow returned. ErrClosed after Close.
 func (s *Session) Send(f *Frame) error {
-	err := s.send(f, false)
+	return s.refused(s.send(f, false))
+}
+
+// refused closes the session that a frame was too much for.
+func (s *Session) refused(err error) error {
 	if errors.Is(err, ErrSlow) {
 		s.close(ReasonSlow, harshly)
 	}

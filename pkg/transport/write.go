@@ -8,26 +8,31 @@ import (
 
 // send writes b, or queues it behind what waits.
 func (l *link) send(b []byte, volatile bool) error {
-	l.mu.Lock()
-	if l.ended {
-		l.mu.Unlock()
-		return ErrClosed
-	}
-	if l.role == nobody {
-		l.role = caller
-		l.mu.Unlock()
+	mine, err := l.claim(b, volatile)
+	if mine {
 		l.writeOut(b)
-		return nil
 	}
+	return err
+}
+
+// claim takes the role for b, or queues b for who has it. mine means that the
+// caller has to write b.
+func (l *link) claim(b []byte, volatile bool) (mine bool, err error) {
+	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case l.ended:
+		return false, ErrClosed
+	case l.role == nobody:
+		l.role = caller
+		return true, nil
 	case volatile && (l.queue != nil || l.role == flusher):
-		return ErrBehind
+		return false, ErrBehind
 	case l.queue != nil && l.queue.bytes >= l.srv.cfg.BacklogBytes:
-		return ErrSlow
+		return false, ErrSlow
 	}
 	l.pushLocked(b)
-	return nil
+	return false, nil
 }
 
 // put is send without a bound, for the few small frames that are our own; last
@@ -85,6 +90,11 @@ func (l *link) countLocked(n int) {
 // writeOut writes b, with the role, and then whatever has been queued meanwhile.
 func (l *link) writeOut(b []byte) {
 	n, full, err := l.try(b)
+	l.wrote(b, n, full, err)
+}
+
+// wrote goes on after n bytes of b were written.
+func (l *link) wrote(b []byte, n int, full bool, err error) {
 	l.mu.Lock()
 	if n < len(b) && err == nil && !l.dead {
 		l.queueFirstLocked(b[n:])

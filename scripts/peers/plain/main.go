@@ -74,6 +74,7 @@ func serve(cfg edge.Config, l *net.TCPListener, handler http.Handler) {
 
 // deliver sends what is queued to everybody: together, if several wait.
 func (s *server) deliver() {
+	var batch transport.Batch
 	for f := range s.jobs {
 		waiting := []*transport.Frame{f}
 		for len(s.jobs) > 0 {
@@ -83,9 +84,10 @@ func (s *server) deliver() {
 			f = transport.Join(waiting...)
 		}
 		s.transport.Each(func(session *transport.Session) bool {
-			_ = session.Send(f) // one that cannot take it is being closed
+			_ = batch.Send(session, f) // one that cannot take it is being closed
 			return true
 		})
+		batch.Flush()
 	}
 }
 
