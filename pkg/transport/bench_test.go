@@ -224,15 +224,18 @@ func cpu(sessions []*Session, f func(*Session)) time.Duration {
 	return time.Duration(total(&after) - total(&before))
 }
 
-// BenchmarkIdleMemory reports what an idle session over a WebSocket takes:
-// fresh, and after it has sent messages and fallen silent again.
+// BenchmarkIdleMemory reports what an idle session over a WebSocket takes, with
+// either reader: fresh, and after it has sent messages and fallen silent again.
 func BenchmarkIdleMemory(b *testing.B) {
-	b.Run("plain", func(b *testing.B) { idleMemory(b, false) })
-	b.Run("tls", func(b *testing.B) { idleMemory(b, true) })
+	for _, reader := range []string{readerReactor, readerGoroutine} {
+		b.Run(reader+"/plain", func(b *testing.B) { idleMemory(b, reader, false) })
+		b.Run(reader+"/tls", func(b *testing.B) { idleMemory(b, reader, true) })
+	}
 }
 
-func idleMemory(b *testing.B, secure bool) {
-	const conns = 2000
+func idleMemory(b *testing.B, reader string, secure bool) {
+	const conns = 5000
+	b.Setenv(readerEnv, reader)
 	for b.Loop() {
 		var before memory
 		c := newCrowd(b, conns, secure, func() { before = resident() })
@@ -244,10 +247,10 @@ func idleMemory(b *testing.B, secure bool) {
 		}
 		time.Sleep(500 * time.Millisecond)
 		used := resident()
-		b.ReportMetric(float64(fresh.rss-before.rss)/conns, "rss-fresh/conn")
-		b.ReportMetric(float64(used.rss-before.rss)/conns, "rss-used/conn")
-		b.ReportMetric(float64(used.heap-before.heap)/conns, "heap/conn")
-		b.ReportMetric(float64(used.stack-before.stack)/conns, "stack/conn")
+		b.ReportMetric(float64(fresh.rss-before.rss)/conns, "rss-fresh-B/conn")
+		b.ReportMetric(float64(used.rss-before.rss)/conns, "rss-B/conn")
+		b.ReportMetric(float64(used.heap-before.heap)/conns, "heap-B/conn")
+		b.ReportMetric(float64(used.stack-before.stack)/conns, "stack-B/conn")
 		c.stop()
 	}
 }

@@ -3,7 +3,6 @@ package transport
 import (
 	"bufio"
 	"compress/flate"
-	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -12,24 +11,22 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// This is the only file that knows the WebSocket library. It is used for the
-// handshake and for reading; frames are written by the link itself.
+// This is the only file that knows the WebSocket library. It is used for reading;
+// the handshake is answered and frames are written by ourselves.
 
 type wsConn = *websocket.Conn
 
-// upgrader and deflating neither check the origin nor answer by themselves, as
-// both have been done. What deflating negotiates is without context takeover:
-// nothing is kept between messages.
+// upgrader and inflater make the library's connections, of which every seat has
+// one. What they negotiate is without context takeover: nothing is kept between
+// messages.
 var (
 	upgrader = websocket.Upgrader{
 		CheckOrigin:     func(*http.Request) bool { return true },
-		Error:           func(http.ResponseWriter, *http.Request, int, error) {},
 		WriteBufferPool: noBuffers{},
 		WriteBufferSize: 1,
 	}
-	deflating = websocket.Upgrader{
+	inflater = websocket.Upgrader{
 		CheckOrigin:       upgrader.CheckOrigin,
-		Error:             upgrader.Error,
 		WriteBufferPool:   upgrader.WriteBufferPool,
 		WriteBufferSize:   upgrader.WriteBufferSize,
 		EnableCompression: true,
@@ -47,103 +44,41 @@ func isUpgrade(r *http.Request) bool {
 	return len(r.Header["Upgrade"]) > 0 && websocket.IsWebSocketUpgrade(r)
 }
 
-// upgradeProblem tells what is missing in the handshake of such a request, in
-// the words of the reference, so that it can be refused while HTTP can still
-// say so.
-func upgradeProblem(r *http.Request) string {
-	key := r.Header["Sec-Websocket-Key"]
-	version := r.Header["Sec-Websocket-Version"]
-	switch {
-	case r.Method != http.MethodGet || r.ProtoMajor != 1:
-		return "Invalid HTTP method"
-	case len(key) != 1 || !validKey(key[0]):
-		return "Missing or invalid Sec-WebSocket-Key header"
-	case len(version) != 1 || version[0] != "13":
-		return "Missing or invalid Sec-WebSocket-Version header"
-	}
-	return ""
+// rehearsal is the request that the library takes a seat's connection from. The
+// answer to the real one has been written by then, by takeOver.
+var rehearsal = &http.Request{
+	Method: http.MethodGet,
+	Header: http.Header{
+		"Connection":               {"Upgrade"},
+		"Upgrade":                  {"websocket"},
+		"Sec-Websocket-Version":    {"13"},
+		"Sec-Websocket-Key":        {"AAAAAAAAAAAAAAAAAAAAAA=="},
+		"Sec-Websocket-Extensions": {"permessage-deflate"}, // for inflater
+	},
 }
 
-// validKey tells whether s is 16 bytes in base64.
-func validKey(s string) bool {
-	var raw [18]byte
-	if len(s) != 24 {
-		return false
-	}
-	n, err := base64.StdEncoding.Decode(raw[:], []byte(s))
-	return err == nil && n == 16
-}
-
-// acceptProtocol takes the first subprotocol that a client names, as the
-// reference does: a browser that named one drops a connection without.
-func acceptProtocol(w http.ResponseWriter, r *http.Request) {
-	if len(r.Header["Sec-Websocket-Protocol"]) == 0 {
-		return
-	}
-	if p := websocket.Subprotocols(r); len(p) > 0 && isToken(p[0]) {
-		w.Header()["Sec-Websocket-Protocol"] = p[:1]
-	}
-}
-
-// takeOver makes a link of a request's connection. The answer to the handshake
-// is in its queue and leaves with what follows it, at link.begin. When it fails
-// the connection is either closed or still the HTTP server's.
-func takeOver(s *Session, w http.ResponseWriter, r *http.Request) (*link, error) {
-	h := hijacker{w: w, s: s}
-	s.srv.origins.header(w, r, true)
-	acceptProtocol(w, r)
-	deflate := s.deflates(r)
-	with := &upgrader
-	if deflate {
-		with = &deflating
-	}
-	ws, err := with.Upgrade(&h, r, w.Header())
+// newSeat makes a seat. The library does not fail with a request of our own.
+func newSeat(with *websocket.Upgrader) *seat {
+	t := &seat{br: readers.Get().(*bufio.Reader)}
+	ws, err := with.Upgrade(stage{t}, rehearsal, nil)
 	if err != nil {
-		if h.link != nil {
-			h.link.handBack()
-			h.link.kill()
-			h.link.begin()
-		}
-		return nil, err
+		panic("transport: " + err.Error())
 	}
-	ws.SetReadLimit(int64(s.srv.cfg.MaxPayload))
-	h.link.ws, h.link.deflate = ws, deflate
-	h.link.handBack()
-	return h.link, nil
+	t.ws = ws
+	return t
 }
 
-// hijacker gives the library a link in place of the connection, and buffers
-// that are not those of the HTTP server, so that nothing of the request stays
-// reachable.
-type hijacker struct {
-	w    http.ResponseWriter
-	s    *Session
-	link *link
-}
+// stage gives the library a seat in place of a connection.
+type stage struct{ seat *seat }
 
-func (h *hijacker) Header() http.Header         { return h.w.Header() }
-func (h *hijacker) Write(p []byte) (int, error) { return h.w.Write(p) }
-func (h *hijacker) WriteHeader(int)             {}
-
-var errEarlyData = errors.New("transport: data before the end of the handshake")
+func (stage) Header() http.Header         { return nil }
+func (stage) Write(p []byte) (int, error) { return len(p), nil }
+func (stage) WriteHeader(int)             {}
 
 // Hijack implements http.Hijacker.
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.w).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	if rw != nil && rw.Reader.Buffered() > 0 {
-		conn.Close()
-		return nil, nil, errEarlyData
-	}
-	if h.link, err = newLink(h.s, conn); err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	h.link.borrow()
+func (g stage) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	// The library writes its answer into this writer's buffer.
-	return h.link, bufio.NewReadWriter(&h.link.br, bufio.NewWriterSize(h.link, 256)), nil
+	return g.seat, bufio.NewReadWriter(g.seat.br, bufio.NewWriterSize(g.seat, 256)), nil
 }
 
 // What is wrong with a compressed message.
@@ -155,13 +90,13 @@ var (
 // next reads a message into buf, which it may replace by a larger one. It
 // grows with what has come, not with what was announced, and no further than a
 // message may be.
-func (l *link) next(buf []byte) (data []byte, binary bool, err error) {
-	kind, r, err := l.ws.NextReader()
+func (t *seat) next(buf []byte) (data []byte, binary bool, err error) {
+	kind, r, err := t.ws.NextReader()
 	if err != nil {
 		return buf[:0], false, err
 	}
 	data = buf[:0]
-	most := l.mostInflated()
+	most := t.link.mostInflated()
 	for {
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]

@@ -29,12 +29,21 @@ type guardLimits struct {
 type guard struct {
 	limits    *guardLimits
 	skip      uint64 // bytes of payload still to come
-	second    int64  // in which controls were counted
 	head      [10]byte
 	have      uint8 // bytes of head
 	fragments uint16
-	controls  uint8
+	counted   controls
 }
+
+// controls are the control frames of a second. They are all that a guard has to
+// remember between messages.
+type controls struct {
+	second uint32
+	n      uint8
+}
+
+// between tells that the stream is between two messages.
+func (g *guard) between() bool { return g.skip == 0 && g.have == 0 && g.fragments == 0 }
 
 // observe takes the next bytes of the stream.
 func (g *guard) observe(p []byte, clock interface{ now() int64 }) error {
@@ -102,7 +111,7 @@ func (g *guard) frame(length uint64, clock interface{ now() int64 }) error {
 		if op == closing && length == 1 {
 			return errFraming
 		}
-		return g.control(clock.now() / 1000)
+		return g.control(uint32(clock.now() / 1000))
 	}
 	if g.fragments++; g.fragments > g.limits.fragments {
 		return errFragments
@@ -113,11 +122,11 @@ func (g *guard) frame(length uint64, clock interface{ now() int64 }) error {
 	return nil
 }
 
-func (g *guard) control(second int64) error {
-	if second != g.second {
-		g.second, g.controls = second, 0
+func (g *guard) control(second uint32) error {
+	if second != g.counted.second {
+		g.counted = controls{second: second}
 	}
-	if g.controls++; g.controls > g.limits.controls {
+	if g.counted.n++; g.counted.n > g.limits.controls {
 		return errControls
 	}
 	return nil

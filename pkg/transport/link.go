@@ -1,8 +1,6 @@
 package transport
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/tls"
 	"net"
 	"sync"
@@ -11,10 +9,9 @@ import (
 	"sluice/pkg/engineio"
 )
 
-// link is one WebSocket: the connection, what waits to be written to it, and
-// what is needed to read it. It is the net.Conn below the WebSocket library, so
-// that what the library writes by itself (pongs, its close frames) keeps its
-// place among our frames and never cuts one in two.
+// link is one WebSocket: the connection, and what waits to be written to it.
+// What the WebSocket library writes by itself (pongs, its close frames) comes
+// here too, keeps its place among our frames and never cuts one in two.
 //
 // Writing is a role. Who finds it free takes it, writes without waiting and
 // without a lock, and gives it back; who finds it taken leaves the frame in the
@@ -24,7 +21,6 @@ import (
 type link struct {
 	srv *Server
 	s   *Session
-	ws  wsConn
 
 	conn    net.Conn // what was taken over
 	in      intake   // what reads it; nil overAny
@@ -34,11 +30,10 @@ type link struct {
 	deflate bool // compression was negotiated; set before anybody else sees the link
 
 	// Owned by the reader.
-	trial bool // wants to take over, is not the session's carrier yet
-	probe engineio.Probe
-	br    bufio.Reader  // has a buffer only while there is something to read
-	lent  *bufio.Reader // where the buffer came from
-	guard guard
+	trial   bool // wants to take over, is not the session's carrier yet
+	probe   engineio.Probe
+	counted controls
+	seat    *seat // only while there is something to read
 
 	mu     sync.Mutex // guards what follows
 	queue  *queue     // nil while nothing waits
@@ -72,7 +67,6 @@ const (
 // leaves before begin.
 func newLink(s *Session, conn net.Conn) (*link, error) {
 	l := &link{srv: s.srv, s: s, conn: conn, role: caller, stripe: s.stripe}
-	l.guard.limits = &s.srv.guardLimits
 	if w, ok := conn.(*wire); ok {
 		conn = w.carrier // plain: the wire is not needed
 		l.conn = conn
@@ -132,52 +126,10 @@ func (l *link) shrinkBuffer(c net.Conn) {
 	}
 }
 
-// Read implements net.Conn for the WebSocket library.
-func (l *link) Read(p []byte) (n int, err error) {
+// read is for the seat.
+func (l *link) read(p []byte) (int, error) {
 	if l.kind == overTCP {
-		n, err = l.in.Read(p)
-	} else {
-		n, err = l.conn.Read(p)
+		return l.in.Read(p)
 	}
-	if n > 0 {
-		if bad := l.guard.observe(p[:n], l.srv); bad != nil {
-			return 0, bad
-		}
-	}
-	return n, err
+	return l.conn.Read(p)
 }
-
-// Write implements net.Conn for the WebSocket library, which writes whole
-// control frames, and the answer to the handshake.
-func (l *link) Write(p []byte) (int, error) {
-	own := bytes.Clone(p)
-	if p[0] == opClose {
-		l.shut(own)
-	} else {
-		l.put(own, false)
-	}
-	return len(p), nil
-}
-
-// Close implements net.Conn.
-func (l *link) Close() error {
-	l.kill()
-	return nil
-}
-
-// LocalAddr implements net.Conn.
-func (l *link) LocalAddr() net.Addr { return l.conn.LocalAddr() }
-
-// RemoteAddr implements net.Conn.
-func (l *link) RemoteAddr() net.Addr { return l.conn.RemoteAddr() }
-
-// SetDeadline implements net.Conn. The library uses it once, to clear what the
-// HTTP server has set.
-func (l *link) SetDeadline(t time.Time) error { return l.conn.SetDeadline(t) }
-
-// SetReadDeadline implements net.Conn.
-func (l *link) SetReadDeadline(t time.Time) error { return l.conn.SetReadDeadline(t) }
-
-// SetWriteDeadline implements net.Conn. Writing does not wait, so there is
-// nothing to bound; the flusher sets its own.
-func (l *link) SetWriteDeadline(time.Time) error { return nil }

@@ -158,18 +158,21 @@ func TestIdleReaderHoldsNothing(t *testing.T) {
 	if err := l.park(); err != nil {
 		t.Fatal(err)
 	}
-	l.borrow()
-	if more, err := l.more(false); !more || err != nil {
+	seat := l.sit()
+	if more, err := seat.more(false); !more || err != nil {
 		t.Fatalf("more: %v %v", more, err)
 	}
-	if l.br.Discard(11); l.in.(*feed).buf != nil {
+	if l.rise(); l.seat == nil {
+		t.Error("the seat is gone, and a message with it")
+	}
+	if seat.br.Discard(11); l.in.(*feed).buf != nil {
 		t.Error("the feed keeps its buffer")
 	}
-	if more, err := l.more(true); more || err != nil {
+	if more, err := seat.more(true); more || err != nil {
 		t.Errorf("then: %v %v", more, err)
 	}
-	if l.handBack(); l.lent != nil || l.br.Size() != 0 {
-		t.Error("the reader keeps its buffer")
+	if l.rise(); l.seat != nil || seat.link != nil {
+		t.Error("the reader keeps its seat")
 	}
 	far.Close()
 	if err := l.park(); err != io.EOF {

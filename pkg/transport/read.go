@@ -1,8 +1,6 @@
 package transport
 
 import (
-	"bufio"
-	"errors"
 	"io"
 	"sync"
 	"unicode/utf8"
@@ -10,10 +8,7 @@ import (
 	"sluice/pkg/engineio"
 )
 
-var (
-	readerPool  = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, feedSize) }}
-	messagePool = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
-)
+var messagePool = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
 const (
 	// keepMessage is how large a message buffer may be to be used again.
@@ -67,61 +62,23 @@ func (l *link) park() error {
 // readAvailable reads the messages that have come. It waits for the rest of one
 // that has begun, but not for the next; where that cannot be told apart, it
 // reads one.
-func (l *link) readAvailable() (err error) {
-	l.borrow()
+func (l *link) readAvailable() error {
+	t := l.sit()
 	buf := messagePool.Get().(*[]byte)
+	defer recycle(buf)
 	for again := false; ; again = true {
-		var more bool
-		if more, err = l.more(again); !more || err != nil {
-			break
+		if more, err := t.more(again); !more || err != nil {
+			l.rise() // the library has not seen the error
+			return err
 		}
 		var binary bool
-		if *buf, binary, err = l.next(*buf); err != nil {
-			break
+		var err error
+		if *buf, binary, err = t.next(*buf); err != nil {
+			l.spoil()
+			return err
 		}
 		l.message(*buf, binary)
 	}
-	recycle(buf)
-	l.handBack()
-	return err
-}
-
-// more tells whether a message, or the beginning of one, is there.
-func (l *link) more(again bool) (bool, error) {
-	if l.br.Buffered() > 0 {
-		return true, nil
-	}
-	if l.in == nil {
-		return !again, nil
-	}
-	l.in.hurry(true)
-	_, err := l.br.Peek(1)
-	l.in.hurry(false)
-	if errors.Is(err, errAgain) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// borrow gives the reader a buffer. The library keeps a pointer to l.br, so the
-// buffer is moved in and out of it.
-func (l *link) borrow() {
-	if l.lent == nil {
-		l.lent = readerPool.Get().(*bufio.Reader)
-		l.lent.Reset(l)
-		l.br = *l.lent
-	}
-}
-
-// handBack takes the buffer away again, unless something is in it.
-func (l *link) handBack() {
-	if l.lent == nil || l.br.Buffered() > 0 {
-		return
-	}
-	l.br = bufio.Reader{}
-	l.lent.Reset(nil)
-	readerPool.Put(l.lent)
-	l.lent = nil
 }
 
 // message takes one message of the client.
@@ -170,10 +127,6 @@ func (l *link) over(err error) {
 	l.mu.Unlock()
 	if l.in != nil {
 		l.in.release()
-	}
-	if l.lent != nil {
-		l.br.Reset(nil)
-		l.handBack()
 	}
 	l.s.lost(l, reason)
 }
