@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -89,6 +90,11 @@ type Config struct {
 	// much or more waits, the next frame closes the session as slow: one frame is
 	// taken whatever its size, so that who has just got a large one may get another.
 	BacklogBytes int `toml:"backlog_bytes"`
+	// BacklogTotal is how much may wait for all clients together. Default
+	// 268435456. While as much waits, a client may have only a sixteenth of
+	// BacklogBytes, so that those furthest behind are closed first. What waits for
+	// many is in memory once but counted for each.
+	BacklogTotal int `toml:"backlog_total"`
 	// SendBuffer is the kernel's send buffer of a WebSocket in bytes (Linux uses
 	// double). Default 65536. 0: the system's choice, which for a client that
 	// stalls may be megabytes.
@@ -173,6 +179,7 @@ func DefaultConfig() Config {
 		MaxFragments:       64,
 		MaxControls:        5,
 		BacklogBytes:       262_144,
+		BacklogTotal:       256 << 20,
 		SendBuffer:         65_536,
 		CompressPolls:      1024,
 		DeflateAbove:       1024,
@@ -252,6 +259,7 @@ func (c *Config) checkSizes() (errs []error) {
 		{"max_fragments", c.MaxFragments, 1, 1 << 15},
 		{"max_controls", c.MaxControls, 1, 255},
 		{"backlog_bytes", c.BacklogBytes, 1024, 1 << 30},
+		{"backlog_total", c.BacklogTotal, c.BacklogBytes, math.MaxInt},
 		{"send_buffer", c.SendBuffer, 0, 1 << 30},
 		{"compress_polls", c.CompressPolls, 0, 1 << 30},
 		{"deflate_above", c.DeflateAbove, 0, 1 << 30},

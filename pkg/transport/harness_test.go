@@ -255,14 +255,6 @@ func newWorld(t *testing.T, options ...option) *world {
 	return w
 }
 
-// backlog is what the metric says.
-func (m *Metrics) backlog() (n int64) {
-	for i := range m.hot {
-		n += m.hot[i].backlog.Load()
-	}
-	return n
-}
-
 func (w *world) next() *client {
 	w.t.Helper()
 	select {

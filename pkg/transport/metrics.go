@@ -65,6 +65,14 @@ func (m *Metrics) session(c engineio.Carrier, v engineio.Version, by float64) {
 	m.sessions.WithLabelValues(c.String(), protocol).Add(by)
 }
 
+// backlog is how many bytes wait in all.
+func (m *Metrics) backlog() (n int64) {
+	for i := range m.hot {
+		n += m.hot[i].backlog.Load()
+	}
+	return n
+}
+
 // hotCounts collects the striped counts.
 type hotCounts struct{ m *Metrics }
 
@@ -83,14 +91,13 @@ func (hotCounts) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (h hotCounts) Collect(ch chan<- prometheus.Metric) {
-	var in, out, backlog int64
+	var in, out int64
 	for i := range h.m.hot {
 		s := &h.m.hot[i]
 		in += s.in.Load()
 		out += s.out.Load()
-		backlog += s.backlog.Load()
 	}
 	ch <- prometheus.MustNewConstMetric(packetsDesc, prometheus.CounterValue, float64(in), "in")
 	ch <- prometheus.MustNewConstMetric(packetsDesc, prometheus.CounterValue, float64(out), "out")
-	ch <- prometheus.MustNewConstMetric(backlogDesc, prometheus.GaugeValue, float64(backlog))
+	ch <- prometheus.MustNewConstMetric(backlogDesc, prometheus.GaugeValue, float64(h.m.backlog()))
 }

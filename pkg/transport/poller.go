@@ -27,7 +27,7 @@ func (s *Session) sendPoll(f *Frame, volatile bool) (done bool, err error) {
 	switch {
 	case volatile && p.wake == nil: // none waits, or something woke it
 		return true, ErrBehind
-	case p.bytes >= s.srv.cfg.BacklogBytes:
+	case s.srv.behind(p.bytes):
 		return true, ErrSlow
 	}
 	s.pushLocked(f)

@@ -164,7 +164,7 @@ func TestSlowClientGetsEverythingInOrder(t *testing.T) {
 	for name, carrier := range carriers {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, carrier.option, config(small), config(func(c *Config) {
-				c.BacklogBytes = 1 << 30
+				c.BacklogBytes, c.BacklogTotal = 1<<30, 1<<30
 				c.MaxControls = 255
 			}))
 			p, c := w.dialSlow()
@@ -230,7 +230,7 @@ func TestStalledClientIsClosedAfterWriteTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, carrier.option, config(small), config(func(c *Config) {
 				c.WriteTimeout = 100 * time.Millisecond
-				c.BacklogBytes = 1 << 30
+				c.BacklogBytes, c.BacklogTotal = 1<<30, 1<<30
 			}))
 			_, c := w.dialSlow()
 			c.stall()
@@ -245,7 +245,7 @@ func TestCloseOfStalledClient(t *testing.T) {
 			t.Run(fmt.Sprint(name, graceful), func(t *testing.T) {
 				w := newWorld(t, carrier.option, config(small), config(func(c *Config) {
 					c.FlushTimeout = 200 * time.Millisecond
-					c.BacklogBytes = 1 << 30
+					c.BacklogBytes, c.BacklogTotal = 1<<30, 1<<30
 				}))
 				_, c := w.dialSlow()
 				c.stall()
@@ -329,7 +329,7 @@ func TestSlowClientIsReset(t *testing.T) {
 		for _, timeout := range []bool{false, true} {
 			w := newWorld(t, carriers[name].option, config(small), config(func(c *Config) {
 				if timeout {
-					c.WriteTimeout, c.BacklogBytes = 100*time.Millisecond, 1<<30
+					c.WriteTimeout, c.BacklogBytes, c.BacklogTotal = 100*time.Millisecond, 1<<30, 1<<30
 				}
 			}))
 			p, c := w.dialSlow()

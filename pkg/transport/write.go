@@ -28,7 +28,7 @@ func (l *link) claim(b []byte, volatile bool) (mine bool, err error) {
 		return true, nil
 	case volatile && (l.queue != nil || l.role == flusher):
 		return false, ErrBehind
-	case l.queue != nil && l.queue.bytes >= l.srv.cfg.BacklogBytes:
+	case l.queue != nil && l.srv.behind(l.queue.bytes):
 		return false, ErrSlow
 	}
 	l.pushLocked(b)

@@ -1,0 +1,72 @@
+package transport
+
+import "testing"
+
+// fill sends until so many bytes wait for the client.
+func (c *client) fill(bytes int) {
+	c.w.t.Helper()
+	f := NewFrame(repeat("x", 4000))
+	for c.s.Pending() < bytes {
+		if err := c.s.Send(f); err != nil {
+			c.w.t.Fatalf("with %d bytes waiting, %d in all: %v", c.s.Pending(), c.w.v.metrics.backlog(), err)
+		}
+	}
+}
+
+// While too much waits in all, who is far behind is closed with the next frame,
+// who is little behind goes on, and so does everybody once there is room again.
+func TestTheBacklogsAreBoundedTogether(t *testing.T) {
+	const each, total = 160_000, 320_000
+	w := newWorld(t, config(small), config(func(c *Config) { c.BacklogBytes, c.BacklogTotal = each, total }))
+	var far []*client
+	for range 4 {
+		_, c := w.dialSlow()
+		far = append(far, c)
+	}
+	_, little := w.dialSlow()
+	p, well := w.websocket(4)
+	f := NewFrame([]byte("hello"))
+
+	little.fill(1)
+	for _, c := range far[:3] {
+		c.fill(each / 2)
+	}
+	some := NewFrame(repeat("x", 1000))
+	for w.v.metrics.backlog() < total {
+		if err := far[3].s.Send(some); err != nil {
+			t.Fatalf("below the bound: %v", err)
+		}
+	}
+	if err := little.s.Send(f); err != nil {
+		t.Errorf("who is little behind: %v", err)
+	}
+	if err := well.s.Send(f); err != nil {
+		t.Errorf("who is not behind: %v", err)
+	}
+	p.wants("4hello")
+	if err := far[0].s.Send(f); err != ErrSlow {
+		t.Errorf("who is far behind: %v", err)
+	}
+	far[0].wantsClosed(ReasonSlow)
+	if err := far[1].s.Send(f); err != nil {
+		t.Errorf("who is far behind, with room again: %v", err)
+	}
+}
+
+func TestAPollingBacklogCountsToo(t *testing.T) {
+	const each, total = 160_000, 160_000
+	w := newWorld(t, config(func(c *Config) { c.BacklogBytes, c.BacklogTotal = each, total }))
+	_, one := w.poll(4)
+	_, two := w.poll(4)
+	two.fill(each / 2)
+	one.fill(each/2 - 8000)
+	for one.s.Pending()+two.s.Pending() < total {
+		if err := one.s.Send(NewFrame([]byte("hello"))); err != nil {
+			t.Fatalf("below the bound: %v", err)
+		}
+	}
+	if err := two.s.Send(NewFrame([]byte("hello"))); err != ErrSlow {
+		t.Errorf("%v", err)
+	}
+	two.wantsClosed(ReasonSlow)
+}
