@@ -11,6 +11,7 @@ import (
 
 	"github.com/gotomicro/ego"
 	"github.com/gotomicro/ego/core/elog"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Version of the program, set by the linker for releases.
@@ -74,6 +75,9 @@ func Gateway(args []string) int {
 	cfg := DefaultGatewayConfig()
 	return serve("ws-gateway", args, &cfg, func(log *elog.Component) (*service, error) {
 		cfg.Memory.apply(os.LookupEnv, log)
+		if err := tellCollector(prometheus.DefaultRegisterer); err != nil {
+			return nil, err
+		}
 		p, err := newGatewayProgram("", cfg, log)
 		if err != nil {
 			return nil, err
@@ -87,6 +91,9 @@ func API(args []string) int {
 	cfg := DefaultAPIConfig()
 	return serve("ws-api", args, &cfg, func(log *elog.Component) (*service, error) {
 		cfg.Memory.apply(os.LookupEnv, log)
+		if err := tellCollector(prometheus.DefaultRegisterer); err != nil {
+			return nil, err
+		}
 		p, err := newAPIProgram("", cfg, log)
 		if err != nil {
 			return nil, err

@@ -2,70 +2,10 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"sluice/pkg/bench/swarm"
 )
-
-// push sends counted messages until ctx ends.
-func (c *conductor) push(ctx context.Context) error {
-	p := &c.scenario.Push
-	ticks := time.NewTicker(p.Every)
-	defer ticks.Stop()
-	body := p.body()
-	next := uint32(0)
-	for {
-		for range p.Burst {
-			stream := uint32(0)
-			if p.To == "each" {
-				stream = next % uint32(c.scenario.Clients.Documents)
-				next++
-			}
-			if err := c.pushOne(ctx, stream, body); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-ticks.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// pushOne announces a message and pushes it. A push that the target refuses is
-// counted; one that the end of the load cuts short may have been taken.
-func (c *conductor) pushOne(ctx context.Context, stream uint32, body string) error {
-	if over(ctx) {
-		return nil
-	}
-	if err := c.crew.tell(&order{Op: opAnnounce, Stream: stream, At: swarm.Now()}); err != nil {
-		return err
-	}
-	at := swarm.Now()
-	c.mu.Lock()
-	c.times[stream] = append(c.times[stream], at)
-	number := uint32(len(c.times[stream]))
-	c.mu.Unlock()
-	document := ""
-	if c.scenario.Push.To != "all" {
-		document = documentName(stream)
-	}
-	// Not the load's context: a message that was begun is to be finished.
-	err := c.driver.Push(context.WithoutCancel(ctx), document, message(stream, number, at, body))
-	if err == nil {
-		return nil
-	}
-	c.mu.Lock()
-	c.refused++
-	first := c.refused == 1
-	c.mu.Unlock()
-	if first {
-		c.watch.note(fmt.Sprintf("a push was refused: %v", err))
-	}
-	return c.crew.tell(&order{Op: opFail, Stream: stream, Number: number})
-}
 
 // cut breaks connections, and takes the time until all are back.
 func (c *conductor) cut(ctx context.Context) error {

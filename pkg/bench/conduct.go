@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sluice/pkg/bench/report"
-	"sluice/pkg/bench/swarm"
 )
 
 // job is what a conductor is to do.
@@ -21,7 +20,7 @@ type job struct {
 	program  string   // to start workers with
 	workers  int
 	limits   limits
-	calm     time.Duration // that a server gets to give memory back
+	calm     calm // that a server gets to give memory back
 	show     func(progress)
 }
 
@@ -33,8 +32,10 @@ type conductor struct {
 	crew   *crew
 	driver driver
 	watch  *watch
-	came   int // clients that connected in the beginning
+	came   int      // clients that connected in the beginning
+	ids    []string // of the clients' sockets, if they are pushed to
 	run    report.Run
+	before state // of the servers without clients
 
 	mu      sync.Mutex // guards what follows
 	times   [][]int64  // when the messages of each stream were sent
@@ -47,11 +48,7 @@ type progress struct {
 	Point      report.Point
 }
 
-const (
-	// patience is how long connecting may stand still.
-	patience = 30 * time.Second
-	look     = 100 * time.Millisecond
-)
+const look = 100 * time.Millisecond
 
 // conduct does all of it. A run that went wrong in the end is returned as far
 // as it came.
@@ -59,6 +56,9 @@ func (c *conductor) conduct(ctx context.Context) (report.Run, error) {
 	c.run = report.Run{
 		Scenario: c.scenario.name, Title: c.scenario.Title, About: c.scenario.About, Target: c.target.Name,
 		Scale: c.said, Sockets: c.scenario.Clients.Sockets,
+	}
+	if text := c.scenario.beside; text != "" {
+		c.run.Target += ", " + text
 	}
 	c.probe = newProbe(c.target.all(), c.calm)
 	if err := c.probe.check(ctx); err != nil {
@@ -94,10 +94,11 @@ func (c *conductor) begin(ctx context.Context) error {
 	if err := checkServers(c.run.Sockets, len(servers), c.probe.files()); err != nil {
 		return err
 	}
-	c.run.Memory.Before = c.probe.rest(ctx, func(p *report.Process, n int64) { p.Before = n })
+	c.before = c.restOf(ctx, func(p *report.Process, n int64) { p.Before = n })
+	c.run.Memory.Before = c.before.resident
 	base := assignment{
 		Servers: servers, Secure: c.target.options(), Host: c.target.Servers[0], Path: c.target.Path, Secret: c.target.Secret, Clients: c.scenario.Clients,
-		Streams: c.scenario.streams(), OnTheWay: c.scenario.Load.OnTheWay, Receipts: c.scenario.Push.Receipts, Slow: c.scenario.Slow.Share,
+		Streams: c.scenario.streams(), OnTheWay: c.scenario.Load.OnTheWay, Receipts: c.scenario.Push.Receipts, Slow: c.scenario.Slow.Share, Unicast: c.scenario.Push.To == toSocket,
 	}
 	if c.crew, err = hire(c.program, base, groups); err != nil {
 		return err
@@ -136,6 +137,9 @@ func (c *conductor) phases(ctx context.Context) error {
 	if err == nil {
 		err = c.rest(ctx)
 	}
+	if err == nil && c.scenario.Light.Duration > 0 {
+		err = c.light(ctx)
+	}
 	if err == nil && c.scenario.Load.Duration > 0 {
 		err = c.load(ctx)
 	}
@@ -149,149 +153,6 @@ func (c *conductor) phases(ctx context.Context) error {
 		return err
 	}
 	return c.settle(ctx)
-}
-
-// connect lets everybody come.
-func (c *conductor) connect(ctx context.Context) error {
-	c.watch.phase("connect")
-	from := swarm.Now()
-	_, cpu := c.probe.now()
-	if _, err := c.crew.call(order{Op: opConnect, Rate: c.scenario.Clients.ConnectRate}); err != nil {
-		return err
-	}
-	up, still := -1, time.Now()
-	err := c.watch.until(ctx, func(s *census) bool {
-		if s.Up != up {
-			up, still = s.Up, time.Now()
-		}
-		return s.Up == c.run.Sockets || time.Since(still) > patience
-	})
-	if err != nil {
-		return err
-	}
-	s := c.watch.latest()
-	c.came = s.Up
-	_, after := c.probe.now()
-	r := &c.run.Connect
-	r.Time, r.Failures = report.QuantilesOf(&s.ConnectTime), s.Failures
-	r.Seconds = time.Duration(s.Connected - from).Seconds()
-	if r.Seconds > 0 {
-		r.Rate = float64(s.Connects) / r.Seconds
-	}
-	if s.Connects > 0 {
-		c.run.CPU.PerConnect = (after - cpu) * 1e6 / float64(s.Connects)
-	}
-	switch {
-	case s.Up == 0:
-		return fmt.Errorf("nobody could connect: %v", s.Failures)
-	case s.Up < c.run.Sockets:
-		c.problem("%s of %s clients connected, and no more within %v: %v", commas(s.Up), commas(c.run.Sockets), patience, s.Failures)
-	}
-	return nil
-}
-
-// rest reads what everybody costs who does nothing.
-func (c *conductor) rest(ctx context.Context) error {
-	c.watch.phase("idle")
-	_, cpu := c.probe.now()
-	from := time.Now()
-	sleep(ctx, c.scenario.Load.Idle)
-	_, after := c.probe.now()
-	if took := time.Since(from).Seconds(); took > 1 {
-		c.run.CPU.Idle = (after - cpu) / took
-	}
-	m := &c.run.Memory
-	m.Idle = c.probe.rest(ctx, func(p *report.Process, n int64) { p.Idle = n })
-	m.Peak = m.Idle
-	if s := c.watch.latest(); s.Up > 0 && m.Before > 0 {
-		m.PerSocket = float64(m.Idle-m.Before) / float64(s.Up)
-		c.run.Clients.BytesPerClient = float64(s.resident-c.watch.workersBefore) / float64(s.Up)
-	}
-	if text := extrapolate(m.PerSocket, c.run.Sockets, c.meant); text != "" {
-		c.run.Scale = append(c.run.Scale, text)
-	}
-	return ctx.Err()
-}
-
-// load makes everything happen that the scenario asks for, and waits for what
-// is on its way.
-func (c *conductor) load(ctx context.Context) error {
-	c.watch.phase("load")
-	c.probe.begin(ctx)
-	before := c.watch.latest()
-	_, cpu := c.probe.now()
-	from := time.Now()
-	loaded, stop := context.WithTimeout(ctx, c.scenario.Load.Duration)
-	defer stop()
-	err := c.acts(loaded, stop)
-	c.run.Seconds = time.Since(from).Seconds()
-	_, loadedCPU := c.probe.now()
-	c.run.CPU.Load = (loadedCPU - cpu) / c.run.Seconds
-	if err == nil {
-		err = c.quiet(ctx)
-	}
-	_, after := c.probe.now()
-	c.probe.end(ctx)
-	c.run.Memory.Peak = max(c.run.Memory.Peak, c.probe.peak())
-	s := c.watch.latest()
-	events := float64(s.Sent - before.Sent)
-	if n := float64(s.Delivered - before.Delivered); n > 0 {
-		c.run.CPU.PerDelivery = (after - cpu) * 1e6 / n
-		c.run.Messages.Rate = n / c.run.Seconds
-	} else if events > 0 {
-		c.run.CPU.PerEvent = (after - cpu) * 1e6 / events
-	}
-	if messages := float64(s.Delivered-before.Delivered) + events; messages > 0 {
-		c.run.Clients.PerMessage = (s.cpu - before.cpu) * 1e6 / messages
-	}
-	c.run.Clients.Cores = (s.cpu - before.cpu) / time.Since(from).Seconds()
-	return err
-}
-
-// acts runs what is to happen at the same time until ctx ends; the first that
-// fails stops the others.
-func (c *conductor) acts(ctx context.Context, stop context.CancelFunc) error {
-	var all sync.WaitGroup
-	errs := make(chan error, 3)
-	act := func(wanted bool, f func(context.Context) error) {
-		if !wanted {
-			return
-		}
-		all.Go(func() {
-			if err := f(ctx); err != nil {
-				errs <- err
-				stop()
-			}
-		})
-	}
-	s := &c.scenario
-	if s.Churn.PerSecond > 0 {
-		if _, err := c.crew.call(order{Op: opChurn, Rate: s.Churn.PerSecond * float64(c.run.Sockets)}); err != nil {
-			return err
-		}
-	}
-	if s.Upstream.Every > 0 {
-		if _, err := c.crew.call(order{Op: opSend, Upstream: c.upstream()}); err != nil {
-			return err
-		}
-	}
-	act(s.Push.Every > 0, c.push)
-	act(s.Cut.Share > 0, c.cut)
-	<-ctx.Done()
-	all.Wait()
-	close(errs)
-	return <-errs
-}
-
-func (c *conductor) upstream() *swarm.Upstream {
-	u := &c.scenario.Upstream
-	up := &swarm.Upstream{
-		Rate: float64(c.run.Sockets) / u.Every.Seconds(), Bytes: u.Bytes, Ack: u.Ack, Event: eventUp,
-	}
-	if u.Ack {
-		up.Event = eventEcho
-	}
-	return up
 }
 
 // problem notes what makes a run not good.

@@ -45,7 +45,7 @@ func conduct(t *testing.T, s Scenario, target *Target) report.Run {
 	defer cancel()
 	c := &conductor{job: job{
 		scenario: s, target: target, meant: s.Clients.Sockets, program: program, workers: 2,
-		limits: limits{files: 1000, ports: 20_000}, calm: time.Millisecond, show: func(progress) {},
+		limits: limits{files: 1000, ports: 20_000}, calm: calm{step: time.Millisecond, same: 1, looks: 2}, show: func(progress) {},
 	}}
 	r, err := c.conduct(ctx)
 	if err != nil {
@@ -120,6 +120,52 @@ func TestACutIsSurvivedAndTimed(t *testing.T) {
 	}
 }
 
+func TestALightLoadComesBeforeAndIsTimedAlone(t *testing.T) {
+	_, target := standFor(t, stand.Faults{})
+	r := conduct(t, quick(func(s *Scenario) {
+		s.Clients.First = 0.2
+		s.Light = LightSection{Duration: time.Second, PushEvery: 200 * time.Millisecond, UpstreamEvery: 2 * time.Second}
+		s.Push.Every = 20 * time.Millisecond
+		s.Upstream = UpstreamSection{Every: 200 * time.Millisecond, Ack: true, Gateway: true}
+	}), target)
+	if len(r.Problems) != 0 || r.Memory.FirstSockets != 40 || r.Memory.First == 0 {
+		t.Errorf("%v: %+v", r.Problems, r.Memory)
+	}
+	light, load := &r.Light, &r.Load
+	if light.Delivered == 0 || light.Down.Count != light.Delivered || light.Roundtrip.Count == 0 || load.Down.Count != load.Delivered ||
+		light.Delivered+load.Delivered != r.Messages.Delivered || light.Events+load.Events != r.Upstream.Sent || load.Events <= light.Events {
+		t.Errorf("%+v, %+v: %+v, %+v", light, load, r.Messages, r.Upstream)
+	}
+}
+
+func TestSingleSocketsGetWhatIsTheirs(t *testing.T) {
+	_, target := standFor(t, stand.Faults{})
+	r := conduct(t, quick(func(s *Scenario) {
+		s.Clients.Documents = 0
+		s.Push.To, s.Push.Pushers, s.Push.Every = toSocket, 3, 2*time.Millisecond
+	}), target)
+	m := &r.Messages
+	if len(r.Problems) != 0 || m.Pushed < 30 || m.Expected != m.Pushed || m.Delivered != m.Pushed || m.Foreign != 0 {
+		t.Errorf("%v: %+v", r.Problems, *m)
+	}
+}
+
+func TestAWindowBoundsWhatIsOnItsWay(t *testing.T) {
+	_, target := standFor(t, stand.Faults{Lose: 1}) // nothing ever comes
+	r := conduct(t, quick(func(s *Scenario) {
+		s.Push.To, s.Push.Every, s.Push.Window = toAll, time.Millisecond, 3
+		s.Load.Settle = 200 * time.Millisecond
+	}), target)
+	if r.Messages.Pushed != 3 {
+		t.Errorf("%d messages are on their way, and the window is 3", r.Messages.Pushed)
+	}
+	_, target = standFor(t, stand.Faults{})
+	r = conduct(t, quick(func(s *Scenario) { s.Push.To, s.Push.Every, s.Push.Window = toAll, time.Millisecond, 3 }), target)
+	if len(r.Problems) != 0 || r.Messages.Pushed < 6 || r.PushToAllEvery == 0 {
+		t.Errorf("%v: %+v", r.Problems, r.Messages)
+	}
+}
+
 func TestAServerThatIsNotThereIsAnError(t *testing.T) {
 	_, target := standFor(t, stand.Faults{})
 	target.PIDs = []int{1 << 30}
@@ -146,7 +192,7 @@ func TestSmallS2OnSluice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := manage(t.Context(), program, bin, 2, true)
+	m, err := manage(t.Context(), program, bin, 2, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

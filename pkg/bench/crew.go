@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 type crew struct {
 	members []*member
 	shares  []float64  // of the clients
+	firsts  []uint32   // clients of each
 	calls   sync.Mutex // one order that is answered at a time
 }
 
@@ -47,7 +49,7 @@ func hire(program string, base assignment, groups []group) (*crew, error) {
 		all += float64(g.Count)
 	}
 	for _, g := range groups {
-		c.shares = append(c.shares, float64(g.Count)/all)
+		c.shares, c.firsts = append(c.shares, float64(g.Count)/all), append(c.firsts, g.First)
 		m, err := startMember(program)
 		if err != nil {
 			return nil, errors.Join(err, c.dismiss())
@@ -111,6 +113,15 @@ func (c *crew) tell(o *order) error {
 		}
 	}
 	return nil
+}
+
+// tellOne gives an order that is not answered to the worker of a client.
+func (c *crew) tellOne(client uint32, o *order) error {
+	at, found := slices.BinarySearch(c.firsts, client)
+	if !found {
+		at--
+	}
+	return c.members[at].send(o)
 }
 
 // call gives all workers an order and waits for their answers. Rates are for

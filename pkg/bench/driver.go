@@ -12,13 +12,15 @@ import (
 
 // driver makes a target push, and says what reached it from below.
 type driver interface {
-	// Push sends a message to the members of a document, or to everybody if it
-	// is empty. Nil means that the target has taken it.
-	Push(ctx context.Context, document string, args json.RawMessage) error
+	// Push sends a message. Nil means that the target has taken it.
+	Push(ctx context.Context, to destination, args json.RawMessage) error
 	// Received is what has come so far.
 	Received(ctx context.Context) (received, error)
 	Close() error
 }
+
+// destination is a document or a socket, or everybody if it is neither.
+type destination struct{ document, socket string }
 
 // received is what came up from clients: each once, and again.
 type received struct {

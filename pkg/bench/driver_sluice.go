@@ -31,7 +31,7 @@ func newSluice(ctx context.Context, t *Target, s *Scenario, in *inbox) (*sluice,
 	}
 	running, stop := context.WithCancel(context.Background())
 	d := &sluice{client: client, inbox: in, ephemeral: s.Push.Ephemeral, stop: stop}
-	if s.Push.Receipts || s.Upstream.Every > 0 {
+	if s.Push.Receipts || s.Upstream.Every > 0 && !s.Upstream.Gateway {
 		d.subscribe.Go(func() {
 			err := client.Subscribe(running, d.hear)
 			d.mu.Lock()
@@ -60,12 +60,15 @@ func (d *sluice) hear(ctx context.Context, e *component.Event) error {
 	return nil
 }
 
-func (d *sluice) Push(ctx context.Context, document string, args json.RawMessage) error {
+func (d *sluice) Push(ctx context.Context, to destination, args json.RawMessage) error {
 	p := component.Push{Event: eventMessage, Payload: component.Payload{Args: args}, Ephemeral: d.ephemeral}
-	if document == "" {
+	switch {
+	case to.socket != "":
+		p.Sockets = []string{to.socket}
+	case to.document != "":
+		p.Documents = []string{to.document}
+	default:
 		p.All = true
-	} else {
-		p.Documents = []string{document}
 	}
 	_, err := d.client.Push(ctx, p)
 	return err

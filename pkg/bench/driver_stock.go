@@ -59,14 +59,14 @@ func (d *stock) count(ctx context.Context) (counts, error) {
 	return all[0], nil
 }
 
-func (d *stock) Push(ctx context.Context, document string, args json.RawMessage) error {
+func (d *stock) Push(ctx context.Context, to destination, args json.RawMessage) error {
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	var parts []json.RawMessage
 	if err := json.Unmarshal(args, &parts); err != nil {
 		return err
 	}
-	all := []any{document, eventMessage}
+	all := []any{to.document + to.socket, eventMessage} // one of them, or neither
 	for _, p := range parts {
 		all = append(all, p)
 	}

@@ -22,7 +22,8 @@ const (
 const usageText = `usage:
   ws-bench list                          the scenarios that come with it
   ws-bench show SCENARIO                 one of them, as TOML to start from
-  ws-bench run [flags] SCENARIO...       run scenarios: names, or files of your own
+  ws-bench run [flags] SCENARIO...       run scenarios: names, or files of your own;
+                                         NAME@100000 with that many sockets
   ws-bench stand [flags]                 a stand-in server, to try the tool on
 
 `

@@ -47,7 +47,8 @@ type managed struct {
 	dir      string
 	program  string
 	bin      string
-	scheme   string // before the gateways' addresses
+	scheme   string            // before the gateways' addresses
+	env      map[string]string // more for the gateways
 	back     services
 	keep     io.Closer // the services' input
 	children []*exec.Cmd
@@ -61,8 +62,8 @@ const (
 
 // manage starts gateways and an API from the programs in bin, over services in
 // a process of program's.
-func manage(ctx context.Context, program, bin string, gateways int, secure bool) (*managed, error) {
-	m := &managed{program: program, bin: bin}
+func manage(ctx context.Context, program, bin string, gateways int, secure bool, env map[string]string) (*managed, error) {
+	m := &managed{program: program, bin: bin, env: env}
 	m.target = Target{Name: "sluice", Kind: kindSluice, Component: "bench", Token: rand.Text(), Secret: rand.Text() + rand.Text()}
 	if secure {
 		m.scheme = "wss://"
@@ -151,11 +152,13 @@ func (m *managed) startGateway(n int) error {
 	if m.target.CAFile != "" {
 		keyFile = filepath.Join(m.dir, "key.pem")
 	}
-	return m.startProgram("ws-gateway", fmt.Sprintf("gateway %d", n), config, true, map[string]string{
+	env := map[string]string{
 		"SLUICE_EDGE_CERT_FILE": m.target.CAFile, "SLUICE_EDGE_KEY_FILE": keyFile,
 		"SLUICE_EDGE_LISTEN": address, "SLUICE_SERVER_MESH_PORT": anyPort, "SLUICE_GATEWAY_DRAIN_WINDOW": "0s", "SLUICE_STOP_TIMEOUT": "20s",
 		"SLUICE_EDGE_CONNS_PER_SECOND": "0", "SLUICE_EDGE_MAX_CONNS_PER_ADDRESS": "0",
-	})
+	}
+	maps.Copy(env, m.env)
+	return m.startProgram("ws-gateway", fmt.Sprintf("gateway %d", n), config, true, env)
 }
 
 func (m *managed) startAPI() error {

@@ -26,8 +26,12 @@ func (c *conductor) settle(ctx context.Context) error {
 	r.Coming.Left, r.Coming.Connects, r.Coming.Drops = s.Left, s.Connects, s.Drops
 	r.Coming.Slow, r.Coming.SlowEnds = s.Slow, s.SlowEnds
 	r.Connect.Failures = s.Failures
-	r.Memory.After = c.probe.rest(ctx, func(p *report.Process, n int64) { p.After = n })
+	r.Memory.After = c.restOf(ctx, func(p *report.Process, n int64) { p.After = n }).resident
 	r.Servers = c.probe.reports
+	if p := &c.scenario.Push; p.To == toAll {
+		r.PushToAllEvery = p.Every.Seconds()
+	}
+	r.Extrapolated = report.Extrapolate(r, c.meant)
 	c.judge(s)
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // probe watches the processes of a target.
 type probe struct {
 	processes []process
-	calm      time.Duration
+	calm      calm
 	metrics   []map[string]float64 // before the load
 	cpu       []float64            // the same
 
@@ -28,7 +28,7 @@ func (p *probe) change(i int, f func(*report.Process)) {
 	f(&p.reports[i])
 }
 
-func newProbe(processes []process, calm time.Duration) *probe {
+func newProbe(processes []process, calm calm) *probe {
 	p := &probe{processes: processes, calm: calm, metrics: make([]map[string]float64, len(processes)), cpu: make([]float64, len(processes))}
 	for _, of := range processes {
 		p.reports = append(p.reports, report.Process{Name: of.name, PID: of.pid, Counted: of.counted})
@@ -62,36 +62,6 @@ func (p *probe) files() map[int]int {
 		}
 	}
 	return all
-}
-
-// rest reads memory after the garbage was collected and given back.
-func (p *probe) rest(ctx context.Context, keep func(*report.Process, int64)) (sum int64) {
-	asked := false
-	for range 2 { // what the first finds free, the second gives back
-		for _, of := range p.processes {
-			if of.metrics != "" && of.counted {
-				collectGarbage(ctx, of.metrics)
-				asked = true
-			}
-		}
-		if asked {
-			sleep(ctx, p.calm)
-		}
-	}
-	for i, of := range p.processes {
-		if of.pid == 0 {
-			continue
-		}
-		n, err := exact(of.pid)
-		if err != nil {
-			continue // it ended, which the clients tell better
-		}
-		p.change(i, func(r *report.Process) { keep(r, n) })
-		if of.counted {
-			sum += n
-		}
-	}
-	return sum
 }
 
 // now is what the counted processes use.
@@ -144,6 +114,20 @@ func (p *probe) end(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// garbage is the CPU seconds that the counted processes' collectors have used,
+// as far as they tell.
+func (p *probe) garbage(ctx context.Context) (sum float64) {
+	for _, of := range p.processes {
+		if of.metrics == "" || !of.counted {
+			continue
+		}
+		if m, err := scrape(ctx, of.metrics); err == nil {
+			sum += m["go_cpu_classes_gc_total_cpu_seconds_total"]
+		}
+	}
+	return sum
 }
 
 // cleared tells whether the kernel's peak could be started anew.

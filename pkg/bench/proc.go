@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 
 	"sluice/pkg/bench/report"
 )
@@ -127,6 +126,3 @@ func machine() report.Machine {
 	}
 	return m
 }
-
-// calm is how long a Go program takes to give memory back that it has collected.
-const calm = 3 * time.Second

@@ -25,6 +25,10 @@ type runOptions struct {
 	out      string
 	manage   int
 	tls      bool
+	compare  string
+	rounds   int
+	stock    string
+	stockPID string
 	bin      string
 	targets  string
 	servers  string
@@ -40,10 +44,15 @@ func runFlags(o *runOptions, to io.Writer) *flag.FlagSet {
 	fs.IntVar(&o.scale.Sockets, "sockets", 0, "how many clients, instead of the scenario's `number`")
 	fs.DurationVar(&o.scale.Duration, "duration", 0, "of the load, instead of the scenario's")
 	fs.Float64Var(&o.scale.ConnectRate, "connect-rate", 0, "connects per second in all, instead of the scenario's `number`")
+	fs.DurationVar(&o.scale.Every, "every", 0, "from one push to the next, instead of the scenario's")
 	fs.IntVar(&o.workers, "workers", 0, "client processes; 0 chooses")
 	fs.StringVar(&o.out, "out", "", "`folder` for the report; default .run/bench/<time>")
 	fs.IntVar(&o.manage, "manage", 0, "start so `many` gateways and an API over embedded services, and measure them")
 	fs.BoolVar(&o.tls, "tls", false, "with -manage: the gateways get a certificate, the clients speak TLS")
+	fs.StringVar(&o.compare, "compare", "", "with -manage: a `key=value,value` of the gateways' configuration; each value in turn, with a table that compares them")
+	fs.IntVar(&o.rounds, "rounds", 1, "with -compare: how many `times` each value has its turn")
+	fs.StringVar(&o.stock, "stock", "", "`url` of a stock Socket.IO server with the handlers that pkg/bench/stand describes: one more target")
+	fs.StringVar(&o.stockPID, "stock-pid", "", "its `process`, if it is on this machine")
 	fs.StringVar(&o.bin, "bin", "", "`folder` of ws-gateway and ws-api for -manage; default the one that ws-bench is in")
 	fs.StringVar(&o.targets, "targets", "", "TOML `file` with [[target]] tables: all scenarios run on each")
 	fs.StringVar(&o.servers, "url", "", "`host:port` of the servers, separated by commas, with wss:// before each for TLS: a target without a file")
@@ -98,10 +107,11 @@ func run(ctx context.Context, o *runOptions) (*report.Report, error) {
 		return r, err
 	}
 	scenarios, errs := o.load()
+	ways, waysErr := variants(o.compare)
 	targets, err := o.list()
 	program, programErr := os.Executable()
 	files, filesErr := openFiles(os.Getpid())
-	if err := errors.Join(errs, err, programErr, filesErr); err != nil {
+	if err := errors.Join(errs, err, waysErr, programErr, filesErr); err != nil {
 		return r, err
 	}
 	if o.bin == "" {
@@ -110,12 +120,11 @@ func run(ctx context.Context, o *runOptions) (*report.Report, error) {
 	view := newLive(os.Stderr)
 	for _, s := range scenarios {
 		base := job{
-			meant: s.Clients.Sockets, program: program, workers: o.workers, calm: calm, show: view.show,
+			meant: s.meant, program: program, workers: o.workers, calm: usualCalm, show: view.show,
 			limits: limits{files: files, ports: ports()},
 		}
-		base.said = o.scale.apply(&s)
-		base.scenario = s
-		err := o.each(ctx, program, targets, func(t *Target) error {
+		base.said, base.scenario = s.said, s.Scenario
+		err := o.each(ctx, program, targets, ways, func(t *Target, way string, round int) error {
 			c := conductor{job: base}
 			c.target = t
 			done, err := c.conduct(ctx)
@@ -123,6 +132,7 @@ func run(ctx context.Context, o *runOptions) (*report.Report, error) {
 			if err != nil {
 				return fmt.Errorf("%s on %s: %w", s.name, t.Name, err)
 			}
+			done.Variant, done.Round = way, round
 			r.Runs = append(r.Runs, done)
 			return nil
 		})
@@ -134,33 +144,64 @@ func run(ctx context.Context, o *runOptions) (*report.Report, error) {
 }
 
 // each does f for all targets. The one that is managed is started anew: what a
-// process kept of another scenario would be counted as this one's.
-func (o *runOptions) each(ctx context.Context, program string, targets []Target, f func(*Target) error) error {
+// process kept of another scenario would be counted as this one's. Its variants
+// take turns, so that what changes on the machine meanwhile meets all of them.
+func (o *runOptions) each(ctx context.Context, program string, targets []Target, ways []variant, f func(t *Target, way string, round int) error) error {
 	for i := range targets {
-		if err := f(&targets[i]); err != nil {
+		if err := f(&targets[i], "", 0); err != nil {
 			return err
 		}
 	}
 	if o.manage == 0 {
 		return nil
 	}
-	m, err := manage(ctx, program, o.bin, o.manage, o.tls)
-	if err != nil {
-		return err
+	for round := range o.rounds {
+		for _, way := range ways {
+			m, err := manage(ctx, program, o.bin, o.manage, o.tls, way.env)
+			if err != nil {
+				return err
+			}
+			if way.name != "" {
+				m.target.Name = fmt.Sprintf("%s, round %d", way.name, round+1)
+			}
+			if err := errors.Join(f(&m.target, way.name, round+1), m.stop()); err != nil {
+				return err
+			}
+		}
 	}
-	return errors.Join(f(&m.target), m.stop())
+	return nil
 }
 
-// load reads the scenarios; the error is that of all of them.
-func (o *runOptions) load() ([]Scenario, error) {
+// planned is a scenario as it is to be run.
+type planned struct {
+	Scenario
+	meant int      // sockets of the scenario as it was written
+	said  []string // of the scale
+}
+
+// load reads the scenarios, scaled; the error is that of all of them.
+func (o *runOptions) load() ([]planned, error) {
 	if len(o.scenario) == 0 {
 		return nil, fmt.Errorf("no scenario is named; shipped are: %s", strings.Join(Shipped(), ", "))
 	}
-	var all []Scenario
+	var all []planned
 	var errs []error
 	for _, name := range o.scenario {
+		name, scale := o.scale.of(name)
 		s, err := LoadScenario(name)
-		all, errs = append(all, s), append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		meant := s.Clients.Sockets
+		said := scale.apply(&s)
+		if err := s.check(); err != nil {
+			errs = append(errs, problem(name+", scaled", err))
+		}
+		if others, some := s.alone(); some {
+			all = append(all, planned{others, meant, said})
+		}
+		all = append(all, planned{s, meant, said})
 	}
 	return all, errors.Join(errs...)
 }
@@ -187,10 +228,35 @@ func (o *runOptions) list() (all []Target, err error) {
 		}
 		all = append(all, t)
 	}
-	if len(all) == 0 && o.manage == 0 {
-		return nil, errors.New("no target: give -url, -targets or -manage")
+	if o.stock != "" {
+		t, err := o.stockTarget()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	switch {
+	case len(all) == 0 && o.manage == 0:
+		return nil, errors.New("no target: give -url, -targets, -stock or -manage")
+	case o.compare != "" && o.manage == 0:
+		return nil, errors.New("-compare: needs -manage, whose gateways it sets up")
+	case o.rounds < 1:
+		return nil, errors.New("-rounds: must be above 0")
 	}
 	return all, nil
+}
+
+// stockTarget is the one of -stock.
+func (o *runOptions) stockTarget() (Target, error) {
+	t := Target{Name: "socket.io", Kind: kindStock, Servers: []string{o.stock}, Path: o.target.Path, CAFile: o.target.CAFile}
+	if o.stockPID != "" {
+		pid, err := strconv.Atoi(o.stockPID)
+		if err != nil {
+			return t, fmt.Errorf("-stock-pid: %q is no process", o.stockPID)
+		}
+		t.PIDs = []int{pid}
+	}
+	return t, problem("-stock", t.complete())
 }
 
 func commaList(text string) []string {
@@ -212,10 +278,17 @@ func (o *runOptions) write(r *report.Report) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := r.WriteTable(os.Stdout); err != nil {
+	files := map[string]func(io.Writer) error{"report.json": r.WriteJSON, "report.html": r.WriteHTML}
+	err := r.WriteTable(os.Stdout)
+	if o.compare != "" {
+		fmt.Println()
+		err = errors.Join(err, r.WriteComparisons(os.Stdout))
+		files["compared.md"] = r.WriteComparisons
+	}
+	if err != nil {
 		return err
 	}
-	for name, write := range map[string]func(io.Writer) error{"report.json": r.WriteJSON, "report.html": r.WriteHTML} {
+	for name, write := range files {
 		f, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
 			return err

@@ -2,6 +2,8 @@ package bench
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -10,6 +12,18 @@ type Scale struct {
 	Sockets     int
 	Duration    time.Duration
 	ConnectRate float64
+	Every       time.Duration // of pushes
+}
+
+// of reads the number of sockets behind a scenario's name, as in s1@100000,
+// which goes before that of all scenarios. An @ before anything else is the name's.
+func (c Scale) of(name string) (string, Scale) {
+	at := strings.LastIndexByte(name, '@')
+	if n, err := strconv.Atoi(name[at+1:]); at > 0 && err == nil && n > 0 {
+		c.Sockets = n
+		return name[:at], c
+	}
+	return name, c
 }
 
 // apply changes the scenario and returns what was changed, in sentences.
@@ -28,6 +42,9 @@ func (c Scale) apply(s *Scenario) []string {
 			if s.Clients.HotShare > 0 {
 				least = 2
 			}
+			if s.Push.To != toSocket {
+				least = max(least, s.Push.Pushers)
+			}
 			s.Clients.Documents = max(least, int(int64(d)*int64(c.Sockets)/int64(meant)))
 			if s.Clients.Documents != d {
 				say("Scaled: %s documents, %s in the scenario.", commas(s.Clients.Documents), commas(d))
@@ -42,6 +59,13 @@ func (c Scale) apply(s *Scenario) []string {
 			say("Scaled: the cut is after %v.", s.Cut.After)
 		}
 		s.Load.Duration = c.Duration
+		if s.Light.Duration > c.Duration {
+			s.Light.Duration = c.Duration
+		}
+	}
+	if c.Every > 0 && s.Push.Every > 0 && c.Every != s.Push.Every {
+		say("Scaled: a push every %v, every %v in the scenario.", c.Every, s.Push.Every)
+		s.Push.Every = c.Every
 	}
 	if c.ConnectRate > 0 && c.ConnectRate != s.Clients.ConnectRate {
 		say("Scaled: clients connect at %g per second.", c.ConnectRate)
@@ -56,18 +80,6 @@ func ratio(is, meant int) string {
 		return fmt.Sprintf("1 to %.4g", float64(meant)/float64(is))
 	}
 	return fmt.Sprintf("%.4g to 1", float64(is)/float64(meant))
-}
-
-// enough sockets make a figure per socket that says something about more.
-const enough = 1000
-
-// extrapolate says what a figure per socket comes to at the scenario's size.
-func extrapolate(perSocket float64, is, meant int) string {
-	if is >= meant || is < enough || perSocket <= 0 {
-		return ""
-	}
-	return fmt.Sprintf("Extrapolated, not measured: %s sockets at %s bytes each are %.1f GB resident.",
-		commas(meant), commas(int(perSocket)), perSocket*float64(meant)/1e9)
 }
 
 func commas(n int) string {

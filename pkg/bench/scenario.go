@@ -15,11 +15,13 @@ import (
 // Scenario is what happens to a target. Its sizes are those that are meant; a
 // run on a smaller machine is scaled, and says so.
 type Scenario struct {
-	name string
+	name   string
+	beside string // what is other than in the scenario that it is run beside
 
 	Title    string          `toml:"title"`
 	About    string          `toml:"about"`
 	Clients  ClientsSection  `toml:"clients"`
+	Light    LightSection    `toml:"light"`
 	Load     LoadSection     `toml:"load"`
 	Push     PushSection     `toml:"push"`
 	Upstream UpstreamSection `toml:"upstream"`
@@ -34,6 +36,10 @@ type ClientsSection struct {
 	Sockets int `toml:"sockets"`
 	// ConnectRate is in all per second; 0 is as fast as Connecting allows.
 	ConnectRate float64 `toml:"connect_rate"`
+	// First is the share of the clients that come before the others. The memory
+	// of each one more is then told without what the server needs once. 0 lets
+	// all come together.
+	First float64 `toml:"first"`
 	// Connecting is how many of a worker are on their way at the same time.
 	Connecting int `toml:"connecting"`
 	// Documents is how many there are; each client is in one. 0 for none.
@@ -41,6 +47,17 @@ type ClientsSection struct {
 	// HotShare of the clients is in the first document, the others are spread
 	// over the rest. 0 spreads all of them evenly.
 	HotShare float64 `toml:"hot_share"`
+}
+
+// LightSection is the load at a lower rate, before the load itself: the latency
+// of a server that has next to nothing to do.
+type LightSection struct {
+	// Duration of it. 0 leaves it out.
+	Duration time.Duration `toml:"duration"`
+	// PushEvery and UpstreamEvery take the places of push.every and upstream.every.
+	PushEvery time.Duration `toml:"push_every"`
+	// UpstreamEvery as PushEvery; 0 does nothing, as there.
+	UpstreamEvery time.Duration `toml:"upstream_every"`
 }
 
 // LoadSection says for how long.
@@ -62,7 +79,15 @@ type PushSection struct {
 	Every time.Duration `toml:"every"`
 	// Burst is how many are pushed each time, one after the other.
 	Burst int `toml:"burst"`
-	// To is "all", "hot" (the first document) or "each" (the documents in turn).
+	// Pushers push at the same time, a burst each. The documents or sockets are
+	// divided among them, so that what goes to one of them stays in order.
+	Pushers int `toml:"pushers"`
+	// Window bounds how many messages to all may be on their way: the next waits
+	// until one less than so many are. With a short Every that is as fast as
+	// server and clients can. 0 does not wait.
+	Window int `toml:"window"`
+	// To is "all", "hot" (the first document), "each" (the documents in turn),
+	// "random" (any of them) or "socket" (any client).
 	To string `toml:"to"`
 	// Payload is "article" or "filling".
 	Payload string `toml:"payload"`
@@ -82,6 +107,9 @@ type UpstreamSection struct {
 	Bytes int `toml:"bytes"`
 	// Ack waits for the answer, and measures the way there and back.
 	Ack bool `toml:"ack"`
+	// Gateway sends what Sluice's gateway answers by itself, so that the answer's
+	// time is that of the gateway alone. It needs Ack. Stock servers echo.
+	Gateway bool `toml:"gateway"`
 }
 
 // ChurnSection is clients leaving and coming.
@@ -102,13 +130,15 @@ type CutSection struct {
 type SlowSection struct {
 	// Share of the clients. Nothing is expected of them.
 	Share float64 `toml:"share"`
+	// Beside runs the others alone, too, before: what they notice is the difference.
+	Beside bool `toml:"beside"`
 }
 
 func defaultScenario() Scenario {
 	return Scenario{
 		Clients: ClientsSection{Sockets: 1000, Connecting: 256},
 		Load:    LoadSection{Idle: 5 * time.Second, Duration: 30 * time.Second, Settle: 10 * time.Second, OnTheWay: 2 * time.Second},
-		Push:    PushSection{Burst: 1, To: "all", Payload: "filling", Bytes: 100},
+		Push:    PushSection{Burst: 1, Pushers: 1, To: "all", Payload: "filling", Bytes: 100},
 	}
 }
 
@@ -170,6 +200,7 @@ func (s *Scenario) check() error {
 	want(c.ConnectRate >= 0, "clients.connect_rate: must not be negative")
 	want(c.Connecting > 0, "clients.connecting: must be above 0")
 	want(c.Documents >= 0, "clients.documents: must not be negative")
+	share("clients.first", c.First)
 	share("clients.hot_share", c.HotShare)
 	want(c.HotShare == 0 || c.Documents > 1, "clients.hot_share: needs clients.documents above 1, for the others")
 	want(s.Load.Idle >= 0 && s.Load.Duration >= 0, "load: times must not be negative")
@@ -177,12 +208,20 @@ func (s *Scenario) check() error {
 	want(s.Load.OnTheWay > 0, "load.on_the_way: must be above 0")
 	want(p.Every >= 0, "push.every: must not be negative")
 	want(p.Burst > 0, "push.burst: must be above 0")
-	want(slices.Contains([]string{"all", "hot", "each"}, p.To), "push.to: must be all, hot or each")
-	want(p.To == "all" || c.Documents > 0, "push.to: %s needs clients.documents", p.To)
+	want(s.Light.Duration >= 0 && s.Light.PushEvery >= 0 && s.Light.UpstreamEvery >= 0, "light: times must not be negative")
+	want(s.Light.Duration == 0 || s.Load.Duration > 0, "light.duration: needs load.duration")
+	want(slices.Contains([]string{toAll, toHot, toEach, toRandom, toSocket}, p.To), "push.to: must be all, hot, each, random or socket")
+	want(p.To == toAll || p.To == toSocket || c.Documents > 0, "push.to: %s needs clients.documents", p.To)
+	want(p.To != toSocket || s.Churn.PerSecond == 0 && s.Cut.Share == 0, "push.to: socket needs clients that stay: no churn, no cut")
+	want(p.Pushers > 0, "push.pushers: must be above 0")
+	want(p.Pushers <= 1 || p.To != toAll && p.To != toHot && p.Pushers <= s.streams(), "push.pushers: must be 1, or divide documents or sockets among them")
+	want(p.Window >= 0, "push.window: must not be negative")
+	want(p.Window == 0 || p.To == toAll, "push.window: needs push.to all")
 	want(slices.Contains([]string{"article", "filling"}, p.Payload), "push.payload: must be article or filling")
 	want(p.Bytes >= 0 && p.Bytes <= maxFilling, "push.bytes: must be from 0 to %d", maxFilling)
 	want(u.Every >= 0, "upstream.every: must not be negative")
 	want(u.Bytes >= 0 && u.Bytes <= maxFilling, "upstream.bytes: must be from 0 to %d", maxFilling)
+	want(!u.Gateway || u.Ack, "upstream.gateway: needs upstream.ack")
 	share("churn.per_second", s.Churn.PerSecond)
 	share("cut.share", s.Cut.Share)
 	want(s.Cut.Share == 0 || s.Cut.After < s.Load.Duration, "cut.after: must be before the end of load.duration")
@@ -194,11 +233,23 @@ func (s *Scenario) check() error {
 // maxFilling keeps messages below what servers take by default.
 const maxFilling = 500_000
 
+// Whom messages are pushed to.
+const (
+	toAll    = "all"
+	toHot    = "hot"
+	toEach   = "each"
+	toRandom = "random"
+	toSocket = "socket"
+)
+
 // streams is how many numberings of messages there are: one for all, or one for
-// each document.
+// each document or client.
 func (s *Scenario) streams() int {
-	if s.Push.To == "all" {
+	switch s.Push.To {
+	case toAll:
 		return 1
+	case toSocket:
+		return s.Clients.Sockets
 	}
 	return s.Clients.Documents
 }

@@ -10,7 +10,7 @@ import (
 
 func TestShippedScenariosLoad(t *testing.T) {
 	names := Shipped()
-	for _, want := range []string{"s1", "s2", "s3", "s4", "storm", "hot", "slow", "flood", "latency"} {
+	for _, want := range []string{"s1", "s2", "s3", "s4", "storm", "hot", "slow", "flood", "latency", "readers", "docs", "unicast", "broadcast"} {
 		found := false
 		for _, name := range names {
 			found = found || name == want
@@ -55,6 +55,15 @@ func TestEverythingWrongWithAScenarioIsSaidAtOnce(t *testing.T) {
 	write("[clients]\nsockets = 0\nhot_share = 1.5\n[push]\nto = \"each\"\npayload = \"what\"\nburst = 0\n[slow]\nshare = 1.0\n" +
 		"[cut]\nshare = 0.5\nafter = \"1h\"\n[upstream]\nbytes = 500_001\n")
 	refused("clients.sockets", "clients.hot_share", "push.to: each needs", "push.payload", "push.burst", "slow.share", "cut.after", "upstream.bytes")
+	write("[clients]\nsockets = 10\ndocuments = 2\nfirst = 1.5\n[light]\nduration = \"5s\"\n[load]\nduration = \"0s\"\n" +
+		"[push]\nto = \"all\"\npushers = 2\nwindow = -1\n[upstream]\ngateway = true\n")
+	refused("clients.first", "light.duration", "push.pushers", "push.window", "upstream.gateway")
+	write("[clients]\nsockets = 10\n[push]\nto = \"socket\"\npushers = 11\nwindow = 1\n[churn]\nper_second = 0.1\n")
+	refused("push.to: socket needs", "push.pushers", "push.window: needs")
+	write("[clients]\nsockets = 10\n[push]\nto = \"socket\"\npushers = 10\n")
+	if _, err := LoadScenario(file); err != nil {
+		t.Errorf("a pusher for each socket: %v", err)
+	}
 	write("[push\n")
 	refused("line 1")
 	write("[push]\nbytes = 500_000\n")

@@ -95,19 +95,20 @@ func metricsOf(before, after map[string]float64) map[string]float64 {
 }
 
 // collectGarbage asks a Go program for a heap profile, which makes it collect
-// first. Servers that have none are as they are.
-func collectGarbage(ctx context.Context, metrics string) {
+// first. Servers that have none are as they are; false tells.
+func collectGarbage(ctx context.Context, metrics string) bool {
 	u, err := url.Parse(metrics)
 	if err != nil {
-		return
+		return false
 	}
 	u.Path, u.RawQuery = "/debug/pprof/heap", "gc=1"
 	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
 	defer cancel()
 	answer, err := fetch(ctx, u.String())
 	if err != nil {
-		return
+		return false
 	}
 	_, _ = io.Copy(io.Discard, answer.Body) // only the asking counts
 	_ = answer.Body.Close()
+	return true
 }

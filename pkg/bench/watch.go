@@ -59,6 +59,15 @@ func (w *watch) look() error {
 	return nil
 }
 
+// restart forgets how long things took so far, apart from connecting.
+func (w *watch) restart() error {
+	err := w.look() // what came until now belongs to before
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sum.Latency, w.sum.Roundtrip = tally.Histogram{}, tally.Histogram{}
+	return err
+}
+
 // run keeps a point for each second until ctx ends.
 func (w *watch) run(ctx context.Context) {
 	ticks := time.NewTicker(time.Second)

@@ -30,6 +30,7 @@ type assignment struct {
 	OnTheWay time.Duration    `json:"on_the_way"`
 	Receipts bool             `json:"receipts"`
 	Slow     float64          `json:"slow"`
+	Unicast  bool             `json:"unicast"` // each client is a stream of its own
 }
 
 // order is what the conductor tells a worker; a line of JSON.
@@ -55,6 +56,7 @@ const (
 	opSend     = "send"
 	opSnapshot = "snapshot"
 	opBalance  = "balance"
+	opSockets  = "sockets"
 )
 
 // answer is what a worker says to an order.
@@ -62,6 +64,8 @@ type answer struct {
 	Error    string         `json:"error,omitempty"`
 	Stats    *swarm.Stats   `json:"stats,omitempty"`
 	Balance  *tally.Balance `json:"balance,omitempty"`
+	Sockets  []string       `json:"sockets,omitempty"`
+	Allowed  int            `json:"allowed,omitempty"`
 	Resident int64          `json:"resident,omitempty"`
 	CPU      float64        `json:"cpu,omitempty"`
 }
@@ -134,7 +138,10 @@ func do(s *swarm.Swarm, o *order) (a answer, answered bool) {
 	case opFail:
 		return a, s.Fail(o.Stream, o.Number) != nil
 	case opConnect:
-		return answerOf(s.Connect(o.Rate)), true
+		allowed, err := s.Connect(o.Rate, o.Share)
+		a = answerOf(err)
+		a.Allowed = allowed
+		return a, true
 	case opChurn:
 		return answerOf(s.Churn(o.Rate)), true
 	case opCut:
@@ -149,6 +156,11 @@ func do(s *swarm.Swarm, o *order) (a answer, answered bool) {
 		if err != nil && a.Error == "" {
 			a.Error = err.Error()
 		}
+		return a, true
+	case opSockets:
+		ids, err := s.SocketIDs()
+		a = answerOf(err)
+		a.Sockets = ids
 		return a, true
 	case opBalance:
 		balance, err := s.Balance()
@@ -175,7 +187,9 @@ func (a *assignment) options() swarm.Options {
 		Event: eventMessage, Streams: a.Streams, Auth: a.auth,
 		Slow: uint32(a.Slow*float64(a.Group.Count) + 0.5),
 	}
-	if a.Streams > 1 {
+	if a.Unicast {
+		o.Stream, o.KeepIDs = func(client uint32) uint32 { return client }, true
+	} else if a.Streams > 1 {
 		o.Stream = a.Clients.document
 	}
 	if a.Receipts {

@@ -31,21 +31,30 @@ type Run struct {
 	Title    string   `json:"title"`
 	About    string   `json:"about"`
 	Target   string   `json:"target"`
+	Variant  string   `json:"variant,omitempty"` // of the target's settings
+	Round    int      `json:"round,omitempty"`
 	Scale    []string `json:"scale,omitempty"` // how the run differs from the scenario, in sentences
+	Notes    []string `json:"notes,omitempty"` // what has to be known of the figures
 	Problems []string `json:"problems,omitempty"`
+	// Extrapolated is what the figures come to at the scenario's size.
+	Extrapolated []Extrapolation `json:"extrapolated,omitempty"`
 
-	Sockets  int       `json:"sockets"`
-	Seconds  float64   `json:"seconds"` // of load
-	Connect  Connect   `json:"connect"`
-	Memory   Memory    `json:"memory"`
-	CPU      CPU       `json:"cpu"`
-	Messages Messages  `json:"messages"`
-	Receipts Upward    `json:"receipts"`
-	Upstream Upward    `json:"upstream"`
-	Coming   Coming    `json:"coming"`
-	Clients  Clients   `json:"clients"`
-	Servers  []Process `json:"servers,omitempty"`
-	Series   []Point   `json:"series"`
+	Sockets int `json:"sockets"`
+	// PushToAllEvery is in seconds; 0 when nothing was pushed to all.
+	PushToAllEvery float64   `json:"push_to_all_every,omitempty"`
+	Seconds        float64   `json:"seconds"` // of load
+	Connect        Connect   `json:"connect"`
+	Memory         Memory    `json:"memory"`
+	CPU            CPU       `json:"cpu"`
+	Light          Costs     `json:"light"` // before the load, at a lower rate
+	Load           Costs     `json:"load"`
+	Messages       Messages  `json:"messages"`
+	Receipts       Upward    `json:"receipts"`
+	Upstream       Upward    `json:"upstream"`
+	Coming         Coming    `json:"coming"`
+	Clients        Clients   `json:"clients"`
+	Servers        []Process `json:"servers,omitempty"`
+	Series         []Point   `json:"series"`
 }
 
 // Connect is how the clients came.
@@ -64,6 +73,15 @@ type Memory struct {
 	Peak      int64   `json:"peak"` // while there was load
 	After     int64   `json:"after"`
 	PerSocket float64 `json:"per_socket"` // idle, less before
+	// First is the memory of the first clients, if not all came together, and
+	// PerMore that of each one more: the slope, without what a process needs once.
+	First        int64   `json:"first,omitempty"`
+	FirstSockets int     `json:"first_sockets,omitempty"`
+	PerMore      float64 `json:"per_more"`
+	// HeapPerMore is what lives in Go's heap of it, StackPerMore its goroutines'.
+	HeapPerMore  float64 `json:"heap_per_more"`
+	StackPerMore float64 `json:"stack_per_more"`
+	Goroutines   float64 `json:"goroutines"` // in all, while idle
 }
 
 // CPU of the server's processes, user and system.
@@ -73,6 +91,20 @@ type CPU struct {
 	PerEvent    float64 `json:"per_event_us"`    // the same, per event upstream
 	Idle        float64 `json:"idle_cores"`
 	Load        float64 `json:"load_cores"`
+	GC          float64 `json:"gc_share"` // of what was used under load
+}
+
+// Costs is what went on for a while, and what the servers used for it.
+type Costs struct {
+	Seconds    float64   `json:"seconds"` // with what came after the end of the load
+	Lasted     float64   `json:"lasted"`  // of them, load
+	Delivered  uint64    `json:"delivered"`
+	Events     uint64    `json:"events"`
+	Cores      float64   `json:"cores"`
+	PerMessage float64   `json:"per_message_us"` // per delivery and event
+	GC         float64   `json:"gc_share"`
+	Down       Quantiles `json:"down"`      // from push to client
+	Roundtrip  Quantiles `json:"roundtrip"` // from an event to its answer
 }
 
 // Messages are those that were pushed, and what became of them.

@@ -23,12 +23,26 @@ var rows = []row{
 	}},
 	{"connect p50 / p99", func(r *Run) string { return ms(r.Connect.Time.P50) + " / " + ms(r.Connect.Time.P99) }},
 	{"CPU per connect", func(r *Run) string { return micros(r.CPU.PerConnect) }},
-	{"memory per socket", func(r *Run) string { return perSocket(r.Memory.PerSocket) }},
+	{"memory per socket, all in", func(r *Run) string { return perSocket(r.Memory.PerSocket) }},
+	{"memory of each one more", func(r *Run) string { return perSocket(r.Memory.PerMore) }},
+	{"of that heap / stacks", func(r *Run) string {
+		if r.Memory.HeapPerMore <= 0 {
+			return ""
+		}
+		return perSocket(r.Memory.HeapPerMore) + " / " + count(uint64(max(r.Memory.StackPerMore, 0))) + " B"
+	}},
+	{"goroutines idle", func(r *Run) string { return nonzero(uint64(r.Memory.Goroutines)) }},
 	{"memory idle / peak", func(r *Run) string {
 		if r.Memory.Idle == 0 {
 			return ""
 		}
 		return size(r.Memory.Idle) + " / " + size(r.Memory.Peak)
+	}},
+	{"peak above idle", func(r *Run) string {
+		if r.Memory.Idle == 0 || r.Memory.Peak <= r.Memory.Idle {
+			return ""
+		}
+		return fmt.Sprintf("%s, %.0f B a socket", size(r.Memory.Peak-r.Memory.Idle), float64(r.Memory.Peak-r.Memory.Idle)/float64(r.Sockets))
 	}},
 	{"messages pushed", func(r *Run) string { return nonzero(r.Messages.Pushed) }},
 	{"delivered of expected", func(r *Run) string {
@@ -67,6 +81,14 @@ var rows = []row{
 		}
 		return fmt.Sprintf("%.2f / %.2f", r.CPU.Idle, r.CPU.Load)
 	}},
+	{"garbage collection, share of CPU", func(r *Run) string {
+		if r.CPU.GC <= 0 {
+			return ""
+		}
+		return fmt.Sprintf("%.1f %%", r.CPU.GC*100)
+	}},
+	{"lightly loaded: latency p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Light.Down) }},
+	{"lightly loaded: round trip p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Light.Roundtrip) }},
 	{"left / came", func(r *Run) string { return pair(r.Coming.Left, r.Coming.Connects) }},
 	{"all back after", func(r *Run) string {
 		if r.Coming.Recovery == 0 {
@@ -171,6 +193,12 @@ func (g *group) write(b *strings.Builder) {
 	for _, r := range g.Runs {
 		for _, s := range r.Scale {
 			fmt.Fprintf(b, "  %s: %s\n", r.Target, s)
+		}
+		for _, s := range r.Notes {
+			fmt.Fprintf(b, "  %s: %s\n", r.Target, s)
+		}
+		for i := range r.Extrapolated {
+			fmt.Fprintf(b, "  %s: %s\n", r.Target, &r.Extrapolated[i])
 		}
 		for _, s := range r.Problems {
 			fmt.Fprintf(b, "  %s: PROBLEM: %s\n", r.Target, s)

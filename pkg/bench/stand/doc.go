@@ -8,7 +8,8 @@
 //
 //   - a connecting client's auth may name rooms to join: {"documents":["d0"]};
 //   - "bench:push" (room, event, ...args), with ack: emit event(...args) to the
-//     room, to everybody if room is "", then acknowledge;
+//     room, to everybody if room is "", then acknowledge; the id of a socket is
+//     a room with that socket in it;
 //   - "bench:echo" (mark, ...), with ack: acknowledge with the mark;
 //   - "bench:receipt" and "bench:up": count them;
 //   - "bench:count" (), with ack: acknowledge {"receipts": n, "ups": n}.

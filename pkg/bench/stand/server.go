@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,7 @@ type Server struct {
 	faults   Faults
 	listener net.Listener
 	clients  sync.WaitGroup
+	ids      atomic.Uint64 // of sockets
 
 	mu         sync.Mutex // guards what follows
 	sockets    map[*socket]struct{}

@@ -21,7 +21,8 @@ import (
 // socket is one client's connection.
 type socket struct {
 	conn  net.Conn
-	rooms []string // fixed before it is among the server's
+	id    string
+	rooms []string // with its id; fixed before it is among the server's
 
 	mu   sync.Mutex // guards writes and held
 	held []byte     // to go after the next
@@ -31,7 +32,7 @@ const handshakeTimeout = 30 * time.Second
 
 // serve speaks to one client until it goes.
 func (s *Server) serve(conn net.Conn) {
-	c := &socket{conn: conn}
+	c := &socket{conn: conn, id: "stand-" + strconv.FormatUint(s.ids.Add(1), 10)}
 	defer func() { _ = conn.Close() }() // it may be closed already
 	_ = conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	in := bufio.NewReaderSize(conn, 1024)
@@ -43,7 +44,7 @@ func (s *Server) serve(conn net.Conn) {
 	s.sockets[c] = struct{}{}
 	s.mu.Unlock()
 	// Answered when it is a member: what is pushed from then on reaches it.
-	err := c.write(encode([]byte(`40{"sid":"stand"}`)))
+	err := c.write(encode([]byte(`40{"sid":"` + c.id + `"}`)))
 	for err == nil {
 		var text []byte
 		if text, err = next(in); err == nil {
@@ -84,7 +85,7 @@ func (c *socket) open(in *bufio.Reader) error {
 			return err
 		}
 	}
-	c.rooms = wanted.Documents
+	c.rooms = append(wanted.Documents, c.id)
 	return nil
 }
 

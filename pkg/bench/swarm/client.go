@@ -3,6 +3,7 @@ package swarm
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -46,6 +47,7 @@ type client struct {
 // sender is what a client sent, of those that send.
 type sender struct {
 	sent uint32
+	at   int64 // of the last, if its answer will not tell
 	acks tally.Sequence
 }
 
@@ -158,6 +160,9 @@ func (l *loop) socketio(c *client, kind byte, data []byte) error {
 	switch kind {
 	case '0':
 		if c.state == joining {
+			if l.cfg.KeepIDs {
+				l.ids[c.index] = socketID(data)
+			}
 			l.joined(c)
 		}
 	case '1':
@@ -232,6 +237,12 @@ func (l *loop) answer(c *client, data []byte) {
 		return
 	}
 	l.stats.Answered++
+	if c.sender.at > 0 {
+		if id == uint64(c.sender.sent) {
+			l.stats.Roundtrip.Add(time.Duration(l.now - c.sender.at))
+		}
+		return
+	}
 	if _, rest, found := bytes.Cut(data, []byte(`"`)); found {
 		if m, ok := parseMark(rest); ok {
 			l.stats.Roundtrip.Add(time.Duration(l.now - m.At))
@@ -252,10 +263,26 @@ func (l *loop) send(c *client) {
 		l.text = strconv.AppendUint(l.text, uint64(c.sender.sent), 10)
 	}
 	l.text = append(append(append(l.text, `["`...), l.upstream.Event...), `",`...)
+	if args := l.upstream.Args; args != "" {
+		c.sender.at = Now()
+		l.out = appendFrame(l.out, opText, append(l.text, args[1:]...))
+		l.flush(c)
+		return
+	}
+	c.sender.at = 0
 	l.text = AppendMark(l.text, l.first+c.index, c.sender.sent, Now())
 	if len(l.filling) > 0 {
 		l.text = append(append(append(l.text, `,"`...), l.filling...), '"')
 	}
 	l.out = appendFrame(l.out, opText, append(l.text, ']'))
 	l.flush(c)
+}
+
+// socketID reads the id in the payload of an answered CONNECT; "" if it has none.
+func socketID(payload []byte) string {
+	var p struct{ SID string }
+	if json.Unmarshal(payload, &p) != nil {
+		return ""
+	}
+	return p.SID
 }

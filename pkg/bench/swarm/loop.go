@@ -18,9 +18,11 @@ type loop struct {
 	prefix []byte // of counted messages
 
 	clients []client
+	ids     []string // that the server gave them, if they are kept
 	waiting []uint32 // without a connection, and free to begin one
 	later   []retry  // the same, after a pause; in the order of time
 	inside  int      // connecting
+	allowed int      // to be connected or connecting at the same time
 	cursor  int      // of the clients that send in turn
 
 	connects, leaves, sends pacer
@@ -67,6 +69,9 @@ func newLoop(cfg *Options, first, count uint32) *loop {
 		cfg: cfg, first: first, clients: make([]client, count), waiting: make([]uint32, count),
 		ledgers: make([]tally.Ledger, max(cfg.Streams, 1)), buf: make([]byte, readBuffer),
 		prefix: []byte(`["` + cfg.Event + `","`),
+	}
+	if cfg.KeepIDs {
+		l.ids = make([]string, count)
 	}
 	for i := range l.clients {
 		c := &l.clients[i]
@@ -136,7 +141,7 @@ func (l *loop) leaveAll() {
 
 // pause is how long the loop may sleep: a tick when something is paced.
 func (l *loop) pause() time.Duration {
-	if l.leaves.on || l.sends.on || l.connects.on && (len(l.waiting) > 0 || len(l.later) > 0) {
+	if l.leaves.on || l.sends.on || l.connects.on && l.stats.Up < l.allowed && (len(l.waiting) > 0 || len(l.later) > 0) {
 		return 2 * time.Millisecond
 	}
 	return 200 * time.Millisecond
@@ -159,7 +164,7 @@ func (l *loop) pace() {
 		l.waiting = append(l.waiting, l.later[0].index)
 		l.later = l.later[1:]
 	}
-	n := min(l.connects.due(l.now), burst, len(l.waiting), l.cfg.AtOnce-l.inside)
+	n := min(l.connects.due(l.now), burst, len(l.waiting), l.cfg.AtOnce-l.inside, l.allowed-l.inside-l.stats.Up)
 	for range max(n, 0) {
 		index := l.waiting[0]
 		l.waiting = l.waiting[1:]

@@ -45,6 +45,8 @@ type Options struct {
 	// the client, that of the receipt, which counts the client's own from 1 on,
 	// and those of stream and message. Empty for none.
 	Receipt string
+	// KeepIDs keeps the ids that the server gives to clients, for SocketIDs.
+	KeepIDs bool
 	// Slow is the number of clients of each loop that stop reading once they
 	// are connected. Nothing is expected of them.
 	Slow uint32
@@ -56,6 +58,10 @@ type Upstream struct {
 	Event string
 	Bytes int  // of filling, besides the numbers
 	Ack   bool // wait for the answer and take its time
+	// Args are sent as they are, a JSON array, instead of numbers and filling: for
+	// events whose answer does not bring back what was sent. A client's answer is
+	// timed then if it comes before the client sends again.
+	Args string
 }
 
 // Swarm is a group of clients. Its methods may be called while Run runs, from
@@ -119,10 +125,26 @@ func (s *Swarm) each(f func(*loop)) error {
 	return nil
 }
 
-// Connect lets all clients connect and keeps them connected, at rate in all per
-// second; 0 is as fast as AtOnce allows.
-func (s *Swarm) Connect(rate float64) error {
-	return s.each(func(l *loop) { l.connects.set(rate*l.share(s), Now()) })
+// Connect lets a share of the clients connect and keeps them connected, at rate
+// in all per second; 0 is as fast as AtOnce allows. Calling it again with a
+// larger share lets more of them come. It returns how many they are.
+func (s *Swarm) Connect(rate, share float64) (allowed int, err error) {
+	err = s.each(func(l *loop) {
+		l.connects.set(rate*l.share(s), Now())
+		l.allowed = int(share*float64(len(l.clients)) + 0.5)
+		allowed += l.allowed
+	})
+	return allowed, err
+}
+
+// SocketIDs are the ids that the server gave to clients when they last connected,
+// from the first client on. It needs Options.KeepIDs.
+func (s *Swarm) SocketIDs() ([]string, error) {
+	var all []string
+	err := s.each(func(l *loop) {
+		all = append(all, l.ids...)
+	})
+	return all, err
 }
 
 // Announce says that the next counted message of a stream is being sent. It

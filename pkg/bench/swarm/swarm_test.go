@@ -127,9 +127,17 @@ func (b *bench) until(what string, ok func(Stats) bool) Stats {
 	}
 }
 
+// come lets clients connect, and tells how many.
+func (b *bench) come(rate, share float64) int {
+	b.t.Helper()
+	n, err := b.swarm.Connect(rate, share)
+	b.must(err)
+	return n
+}
+
 func (b *bench) connect() {
 	b.t.Helper()
-	b.must(b.swarm.Connect(0))
+	b.come(0, 1)
 	b.until("all are up", func(s Stats) bool { return s.Up == 40 })
 }
 
@@ -282,6 +290,42 @@ func TestEventsUpstreamAreAnsweredOnce(t *testing.T) {
 	}
 }
 
+func TestEventsWithoutANumberAreTimedToo(t *testing.T) {
+	b := start(t, stand.Faults{}, nil)
+	b.connect()
+	b.must(b.swarm.Send(Upstream{Rate: 200, Event: "other", Args: `["-"]`, Ack: true}))
+	b.until("some are answered", func(s Stats) bool { return s.Answered > 50 })
+	b.must(b.swarm.Send(Upstream{}))
+	s := b.until("all are answered", func(s Stats) bool { return s.Answered == s.Sent })
+	// A client whose turn came again before its answer has no time for that one.
+	if s.Roundtrip.Count() < s.Answered/2 || s.Roundtrip.Count() > s.Answered || s.Again+s.Foreign != 0 {
+		t.Errorf("%d of %d have a time: %+v", s.Roundtrip.Count(), s.Answered, s)
+	}
+}
+
+func TestAShareOfTheClientsComesFirst(t *testing.T) {
+	b := start(t, stand.Faults{}, func(c *Options) { c.KeepIDs = true })
+	if n := b.come(0, 0.3); n != 12 {
+		t.Errorf("%d clients of 40 may come", n)
+	}
+	b.until("they are up", func(s Stats) bool { return s.Up == 12 })
+	b.must(b.swarm.Cut(1))
+	s := b.until("they are back", func(s Stats) bool { return s.Up == 12 && s.Connects == 24 })
+	if s.Connecting != 0 {
+		t.Errorf("%d more are on their way", s.Connecting)
+	}
+	b.connect()
+	ids, err := b.swarm.SocketIDs()
+	b.must(err)
+	seen := map[string]bool{}
+	for _, id := range ids {
+		seen[id] = id != ""
+	}
+	if len(ids) != 40 || len(seen) != 40 || seen[""] {
+		t.Errorf("ids: %q", ids)
+	}
+}
+
 func TestSlowReadersAreNotCounted(t *testing.T) {
 	b := start(t, stand.Faults{}, func(c *Options) { c.Slow = 5 })
 	b.connect()
@@ -331,20 +375,20 @@ func TestTLSClientsCountTheSame(t *testing.T) {
 func TestACertificateOfNobodyIsRefused(t *testing.T) {
 	b := start(t, stand.Faults{}, func(c *Options) { withTLS(t, c) })
 	b.swarm.loops[0].cfg.TLS.RootCAs = nil
-	b.must(b.swarm.Connect(0))
+	b.come(0, 1)
 	b.until("refusals are counted", func(s Stats) bool { return s.Failures["certificate"] > 0 })
 }
 
 func TestFailuresAreNamed(t *testing.T) {
 	b := start(t, stand.Faults{}, func(c *Options) { c.Servers = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")} })
-	b.must(b.swarm.Connect(0))
+	b.come(0, 1)
 	b.until("refusals are counted", func(s Stats) bool { return s.Failures["refused"] >= 80 })
 }
 
 func TestAConnectRateIsKept(t *testing.T) {
 	b := start(t, stand.Faults{}, nil)
 	began := time.Now()
-	b.must(b.swarm.Connect(100))
+	b.come(100, 1)
 	b.until("all are up", func(s Stats) bool { return s.Up == 40 })
 	if took := time.Since(began); took < 300*time.Millisecond {
 		t.Errorf("40 connects at 100 a second took %v", took)
