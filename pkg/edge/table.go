@@ -83,6 +83,15 @@ func (t *Table) Enter(a netip.Addr) *Place {
 	return t.enterLocked(t.placeLocked(a))
 }
 
+// Leave undoes one Enter of an address.
+func (t *Table) Leave(a netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.places[key(a)]; p != nil {
+		t.leaveLocked(p)
+	}
+}
+
 // Hold is Ask and Enter at once. The place is nil when it is refused.
 func (t *Table) Hold(a netip.Addr) (*Place, Verdict) {
 	t.mu.Lock()
@@ -152,8 +161,12 @@ func (t *Table) Len() int {
 func (p *Place) Leave() {
 	p.table.mu.Lock()
 	defer p.table.mu.Unlock()
+	p.table.leaveLocked(p)
+}
+
+func (t *Table) leaveLocked(p *Place) {
 	p.held--
-	p.table.total--
+	t.total--
 }
 
 func (t *Table) newPlace() *Place {

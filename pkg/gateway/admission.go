@@ -132,8 +132,8 @@ func (g *Gateway) userFull(u id.User) bool {
 	n := 0
 	for _, s := range g.shards {
 		s.mu.Lock()
-		if r := s.rooms[id.UserTarget(u)]; r != nil {
-			n += len(r.members)
+		if r := s.users.find(string(u)); r != nil {
+			n += r.size()
 		}
 		s.mu.Unlock()
 	}

@@ -27,7 +27,7 @@ import (
 // attackKeys are what the real verifier of the attacks believes, and how its tokens
 // are made.
 type attackKeys struct {
-	t      *testing.T
+	t      testing.TB
 	secret []byte
 	rsa    *rsa.PrivateKey
 }

@@ -33,7 +33,7 @@ func (g *Gateway) Call(ctx context.Context, socket id.Socket, body []byte) *mesh
 		return &meshv1.CallResponse{Outcome: outcome}
 	}
 	defer s.forget(to, ack)
-	f, err := m.call(to.form, ack)
+	f, err := m.call(to.form, uint64(ack))
 	if err != nil {
 		return &meshv1.CallResponse{Outcome: meshv1.Outcome_OUTCOME_REFUSED}
 	}
@@ -53,30 +53,65 @@ func (g *Gateway) Call(ctx context.Context, socket id.Socket, body []byte) *mesh
 }
 
 // expect registers a call. The outcome is set when there can be none.
-func (s *shard) expect(socket id.Socket, ns string, limit int) (ref, uint64, chan callAnswer, meshv1.Outcome) {
+func (s *shard) expect(socket id.Socket, ns string, limit int) (ref, uint32, chan callAnswer, meshv1.Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.conns[socket]
 	switch {
 	case c == nil || !c.inSpaceLocked(ns):
 		return ref{}, 0, nil, meshv1.Outcome_OUTCOME_OFFLINE
-	case len(c.calls) >= limit:
+	case c.out != nil && len(c.out.calls) >= limit:
 		return ref{}, 0, nil, meshv1.Outcome_OUTCOME_OVERLOADED
-	case c.calls == nil:
-		c.calls = make(map[uint64]chan callAnswer, 1)
 	}
 	ack := c.nextCall
 	c.nextCall++
-	answer := make(chan callAnswer, 1) // whoever takes it from the map sends once
-	c.calls[ack] = answer
+	answer := make(chan callAnswer, 1)
+	o := c.outboxLocked()
+	o.calls = append(o.calls, call{ack: ack, answer: answer})
 	return c.ref(), ack, answer, meshv1.Outcome_OUTCOME_UNSPECIFIED
 }
 
-func (s *shard) forget(to ref, ack uint64) {
+func (s *shard) forget(to ref, ack uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if to.conn.gen.Load() == to.gen {
-		delete(to.conn.calls, ack)
+		to.conn.takeCallLocked(uint64(ack))
+	}
+}
+
+// takeCallLocked takes a call out; nil when nobody waits for that
+// acknowledgement.
+func (c *Connection) takeCallLocked(ack uint64) chan callAnswer {
+	o := c.out
+	if o == nil {
+		return nil
+	}
+	for i := range o.calls {
+		if uint64(o.calls[i].ack) == ack {
+			answer := o.calls[i].answer
+			o.calls = slices.Delete(o.calls, i, i+1)
+			c.tidyLocked()
+			return answer
+		}
+	}
+	return nil
+}
+
+// takeCallsLocked takes all calls out.
+func (c *Connection) takeCallsLocked() []call {
+	if c.out == nil {
+		return nil
+	}
+	calls := c.out.calls
+	c.out.calls = nil
+	c.tidyLocked()
+	return calls
+}
+
+// hangUp tells whoever waits that the client is gone.
+func hangUp(calls []call) {
+	for _, w := range calls {
+		w.answer <- callAnswer{gone: true}
 	}
 }
 
@@ -91,12 +126,12 @@ func (c *Connection) handleAck(p socketio.Packet, attachments [][]byte) error {
 	}
 	s := c.shard
 	s.mu.Lock()
-	answer := c.calls[p.ID]
-	delete(c.calls, p.ID)
+	answer := c.takeCallLocked(p.ID)
 	s.mu.Unlock()
 	if answer == nil {
-		c.gw.m.strayAcks.Inc()
-		if c.stray++; int(c.stray) > c.gw.cfg.MaxStrayAcks {
+		c.shard.gw.m.strayAcks.Inc()
+		in := c.inbox()
+		if in.stray++; int(in.stray) > c.shard.gw.cfg.MaxStrayAcks {
 			return errStrayAcks
 		}
 		return nil

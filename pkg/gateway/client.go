@@ -17,10 +17,10 @@ func (c *Connection) client() session.Client {
 
 func (c *Connection) clientLocked() session.Client {
 	return session.Client{
-		Socket: c.id, User: c.identity.User, Docs: c.docsLocked(),
-		Replica: c.gw.deps.Replica, Boot: c.gw.deps.Boot,
-		AuthType: c.identity.AuthType, ClientVersion: c.identity.ClientVersion, Locale: c.identity.Locale,
-		Since: c.since, Seen: c.session.LastSeen(),
+		Socket: c.id, User: c.userLocked(), Docs: c.docsLocked(),
+		Replica: c.shard.gw.deps.Replica, Boot: c.shard.gw.deps.Boot,
+		AuthType: c.who.traits.authType, ClientVersion: c.who.traits.version, Locale: c.who.traits.locale,
+		Since: c.since(), Seen: c.session.LastSeen(),
 	}
 }
 
@@ -57,10 +57,9 @@ func (g *Gateway) Lookup(socket id.Socket) (session.Client, bool) {
 
 // Holds tells whether any connected socket is a member of the document.
 func (g *Gateway) Holds(d id.Doc) bool {
-	t := id.DocTarget(d)
 	for _, s := range g.shards {
 		s.mu.Lock()
-		held := s.rooms[t] != nil
+		held := s.docs.find(string(d)) != nil
 		s.mu.Unlock()
 		if held {
 			return true

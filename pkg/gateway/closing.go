@@ -39,8 +39,8 @@ func (r ref) space() string {
 		return ""
 	case c.main:
 		return mainSpace
-	case len(c.spaces) > 0:
-		return c.spaces[0]
+	case c.out != nil && len(c.out.spaces) > 0:
+		return c.out.spaces[0]
 	default:
 		return ""
 	}

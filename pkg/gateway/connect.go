@@ -25,18 +25,22 @@ var errCredentials = errors.New("gateway: unreadable credentials")
 // anything until its CONNECT packet was accepted.
 func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver {
 	c := GetConn()
-	c.gw, c.session, c.id = g, s, id.Socket(s.ID())
+	c.session, c.id = s, id.Socket(s.ID())
 	c.shard = g.shardOf(c.id)
-	c.since = g.now()
-	if c.query = queryCredentials(r); c.query != nil && c.query.Token != "" {
-		c.mark.Store(g.markOf(c.query.Token))
+	if query := queryCredentials(r); query != nil {
+		c.inbox().query = query
+		if query.Token != "" {
+			c.mark.Store(g.markOf(query.Token))
+		}
 	}
-	c.origin = traceparentOf(r)
+	if trace := traceparentOf(r); trace != "" {
+		c.inbox().trace = trace
+	}
 	if s.Protocol() == 3 {
 		c.form = oldForm(r)
 	}
-	c.place = g.admission.sessions.Enter(addrOf(s.RemoteAddr()))
-	g.connecting.watch(c.ref(), 0)
+	g.admission.sessions.Enter(addrOf(s.RemoteAddr()))
+	g.connecting.watch(c.ref(), nil)
 	if c.form.old() {
 		c.greet()
 	}
@@ -47,8 +51,8 @@ func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver
 // connected without asking. What is sent here leaves behind the open packet.
 func (c *Connection) greet() {
 	cred := credentials{}
-	if c.query != nil {
-		cred = *c.query
+	if query := c.query(); query != nil {
+		cred = *query
 	}
 	if err := c.connectTo(mainSpace, nil, cred, cred.check()); err != nil {
 		c.session.Close(reason.Protocol)
@@ -58,20 +62,20 @@ func (c *Connection) greet() {
 // handleConnect admits the client to a namespace, or tells it why not.
 func (c *Connection) handleConnect(p socketio.Packet) error {
 	if !c.form.old() {
-		cred, err := parseCredentials(p.Data, c.query)
+		cred, err := parseCredentials(p.Data, c.query())
 		return c.connectTo(p.Namespace, p.Data, cred, err)
 	}
 	if p.Namespace == mainSpace && c.inSpace(mainSpace) {
 		return nil // these clients confirm what they were told unasked
 	}
-	cred, payload := namespaceCredentials(p.Query, c.query)
+	cred, payload := namespaceCredentials(p.Query, c.query())
 	return c.connectTo(p.Namespace, payload, cred, cred.check())
 }
 
 // connectTo admits to a namespace with credentials, and what was wrong with
 // them. payload is what the components are told.
 func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wrong error) error {
-	closed := c.gw.closed(ns)
+	closed := c.shard.gw.closed(ns)
 	switch {
 	case errors.Is(wrong, errProtocol):
 		return wrong
@@ -81,9 +85,9 @@ func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wron
 		return c.refuse(ns, reason.Credentials)
 	case c.inSpace(ns):
 		return fmt.Errorf("%w: CONNECT twice", errProtocol)
-	case !slices.Contains(c.gw.cfg.Namespaces, ns):
+	case !slices.Contains(c.shard.gw.cfg.Namespaces, ns):
 		return c.refuse(ns, reason.Namespace)
-	case c.namespaces() >= c.gw.cfg.MaxNamespaces:
+	case c.namespaces() >= c.shard.gw.cfg.MaxNamespaces:
 		return c.refuse(ns, reason.Namespaces)
 	}
 	if why := c.authenticate(ns, cred); why != "" {
@@ -94,34 +98,45 @@ func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wron
 	// In this order: who can be told to call a socket finds it in the index, and
 	// what a component says to it comes behind the answer. A Redis that is away
 	// delays nobody for long, and the index is rebuilt from here when it is back.
-	c.gw.indexDo("add", func(ctx context.Context) error { return c.gw.deps.Index.Add(ctx, client) })
+	c.shard.gw.indexDo("add", func(ctx context.Context) error { return c.shard.gw.deps.Index.Add(ctx, client) })
 	c.session.Proven()
 	_ = c.send(c.connectedFrame(ns)) // if it left meanwhile, Closed follows
 	c.announce(ns, payload, client)
-	c.gw.m.connects.WithLabelValues(accepted).Inc()
+	c.forgetHandshake()
+	c.shard.gw.m.connects.WithLabelValues(accepted).Inc()
 	return nil
+}
+
+// forgetHandshake drops what the handshake said, a token among it, when no other
+// namespace can ask for it any more.
+func (c *Connection) forgetHandshake() {
+	if c.in != nil && len(c.shard.gw.cfg.Namespaces) == 1 {
+		c.in.query, c.in.trace = nil, ""
+		c.tidyIn()
+	}
 }
 
 // authenticate verifies the credentials and makes the connection a member; why
 // is "" when it is one.
 func (c *Connection) authenticate(ns string, cred credentials) (why reason.Reason) {
-	g := c.gw
+	g := c.shard.gw
 	seen := g.revoked.version()
 	who, why := g.identify(cred.AuthType, cred.Token)
 	if why != "" {
 		return why
 	}
 	if cred.ClientVersion != "" {
-		who.ClientVersion = g.intern.of(cred.ClientVersion)
+		who.ClientVersion = cred.ClientVersion
 	}
 	if cred.Locale != "" {
-		who.Locale = g.intern.of(cred.Locale)
+		who.Locale = cred.Locale
 	}
 	if !c.joined() && g.userFull(who.User) {
 		return reason.UserSockets
 	}
+	as := g.bearerOf(&who)
 	for {
-		switch c.admit(ns, who, seen) {
+		switch c.admit(ns, who.User, as, seen) {
 		case entered:
 			if cred.Token != "" && c.mark.Load() == 0 {
 				c.mark.Store(g.markOf(cred.Token))
@@ -173,30 +188,30 @@ const (
 // admit makes the connection a member here, before anybody is told. The
 // identity of the first namespace is that of the connection. seen is the version
 // of the revocations that the identity was compared with.
-func (c *Connection) admit(ns string, who auth.Identity, seen uint64) entry {
+func (c *Connection) admit(ns string, user id.User, as bearer, seen uint64) entry {
 	s := c.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case c.expired:
+	case c.who.expired:
 		return late
-	case c.gw.revoked.version() != seen:
+	case c.shard.gw.revoked.version() != seen:
 		return overtaken
 	case c.member:
-		if c.identity.User != who.User || c.identity.AuthType != who.AuthType {
+		if c.userLocked() != user || c.who.traits.authType != as.traits.authType {
 			return stranger
 		}
 		c.addSpaceLocked(ns)
 		return entered
 	}
-	c.identity, c.warned = who, false
+	c.who = as
 	c.member = true
 	c.addSpaceLocked(ns)
 	s.conns[c.id] = c
-	if who.User != "" {
-		s.joinLocked(c, id.UserTarget(who.User))
+	if user != "" {
+		s.joinLocked(c, id.UserTarget(user))
 	}
-	s.expectEndLocked(c, &c.gw.policy)
+	s.expectEndLocked(c, &c.shard.gw.policy)
 	return entered
 }
 
@@ -214,9 +229,13 @@ func (c *Connection) joinGranted(names []string) []id.Doc {
 
 // announce tells the components.
 func (c *Connection) announce(ns string, payload []byte, client session.Client) {
-	g := c.gw
+	g := c.shard.gw
 	up := bus.Up{Namespace: ns, Args: connectArgs(payload), Docs: client.Docs, Replica: g.deps.Replica, Boot: g.deps.Boot}
-	if err := g.up(c.id, &client, bus.EventConnect, &up, c.origin, nil); err != nil {
+	trace := ""
+	if c.in != nil {
+		trace = c.in.trace
+	}
+	if err := g.up(c.id, &client, bus.EventConnect, &up, trace, nil); err != nil {
 		g.log.Warn("connect event not taken", elog.String("socket", c.id.String()), elog.FieldErr(err))
 	}
 }
@@ -233,11 +252,7 @@ func connectArgs(payload []byte) []byte {
 func (c *Connection) namespaces() int {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	n := len(c.spaces)
-	if c.main {
-		n++
-	}
-	return n
+	return c.spaceCountLocked()
 }
 
 func (c *Connection) send(f *transport.Frame) error { return c.session.Send(f) }

@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sluice/pkg/auth"
-	"sluice/pkg/edge"
 	"sluice/pkg/id"
 	"sluice/pkg/socketio"
 	"sluice/pkg/transport"
@@ -27,42 +25,63 @@ const (
 )
 
 // Connection is one client connection: a socket. It comes from GetConn and
-// goes back through PutConn when the transport has closed.
+// goes back through PutConn when the transport has closed. There are hundreds of
+// thousands: what is not needed while a client is idle is behind in and out, and
+// what can be found elsewhere is not here at all. A test pins the size.
 type Connection struct {
-	gen  atomic.Uint32 // odd numbers do not mean anything; it only changes
-	part atomic.Uint32 // counts binary events: odd while attachments of one are missing
+	gen      atomic.Uint32 // odd numbers do not mean anything; it only changes
+	nextCall uint32        // the acknowledgement that the next call asks for; guarded by shard.mu
+
 	mark atomic.Uint64 // of the handshake's token, or the first CONNECT's; 0: none
 
 	// Set when the session opens, before anybody else can see the connection.
-	gw      *Gateway
 	shard   *shard
 	session *transport.Session
 	id      id.Socket
-	since   time.Time
-	place   *edge.Place  // among the sessions of the client's address
-	query   *credentials // what the handshake's query said; nil after connect
-	origin  string       // traceparent of the handshake, for the Connect event
 
 	// Owned by the receiver: calls of one session never overlap.
-	asm   *socketio.Assembler // nil while no binary event is being received
-	stray int32               // acknowledgements that nobody asked for
-	shown uint32              // when the last new token was, in renewTicks since since; 0: never
-	ended bool                // broke the rules: what else it sends is not read
-	form  wireForm            // fixed by the first packet
+	in    *inbox   // nil while nothing is half done
+	shown uint32   // when the last new token was, in renewTicks since the beginning; 0: never
+	ended bool     // broke the rules: what else it sends is not read
+	form  wireForm // fixed by the first packet
 
 	// Guarded by shard.mu.
-	identity auth.Identity
-	member   bool         // in shard.conns, after the first CONNECT
-	main     bool         // connected to "/"
-	warned   bool         // that the identity ends
-	expired  bool         // the identity has ended, or was revoked; the session is closing
-	spaces   []string     // other namespaces connected to
-	rooms    []membership // the user's room and the documents'
-	walked   uint64       // by the shard's worker, on this walk
-	calls    map[uint64]chan callAnswer
-	nextCall uint64
-	recent   []id.Message // the last pushes that had several targets
-	late     *lateSet     // ephemeral events waiting for room
+	member bool // in shard.conns, after the first CONNECT
+	main   bool // connected to "/"
+	who    bearer
+	rooms  memberships // the user's room and the documents'
+	out    *outbox     // nil while nothing is on its way
+}
+
+// inbox is what a connection has half received. It is owned by the receiver, and
+// gone when it is empty.
+type inbox struct {
+	asm   *assembly    // a binary event of which attachments are missing
+	query *credentials // what the handshake's query said, until nothing asks for it any more
+	trace string       // traceparent of the handshake, for the Connect event
+	stray int32        // acknowledgements that nobody asked for
+}
+
+// assembly is a binary event that is being received.
+type assembly struct {
+	socketio.Assembler
+	over *atomic.Bool // the event is complete; apart, for what is told of it must not hold the event
+}
+
+// outbox is what a connection has besides "/" and its rooms, for the few that
+// have any of it. Guarded by shard.mu.
+type outbox struct {
+	spaces []string // other namespaces connected to
+	calls  []call   // waiting for acknowledgements
+	late   *lateSet // ephemeral events waiting for room
+	recent *recentPushes
+}
+
+// call is an acknowledgement that is waited for. Whoever takes it out of the
+// outbox sends once.
+type call struct {
+	ack    uint32
+	answer chan callAnswer
 }
 
 var connections = sync.Pool{New: func() any { return new(Connection) }}
@@ -75,25 +94,67 @@ func GetConn() *Connection { return connections.Get().(*Connection) }
 // by its generation.
 func PutConn(c *Connection) {
 	gen := c.gen.Add(1)
-	rooms, spaces := c.rooms[:0], c.spaces[:0]
-	clear(rooms[:cap(rooms)])
-	clear(spaces[:cap(spaces)])
 	resetConnection(c)
-	c.rooms, c.spaces = rooms, spaces
 	c.gen.Store(gen)
 	connections.Put(c)
 }
 
 func resetConnection(c *Connection) {
-	c.gw, c.shard, c.session, c.id = nil, nil, nil, 0
-	c.since, c.query, c.origin, c.place = time.Time{}, nil, "", nil
-	c.asm, c.stray, c.shown, c.ended, c.form = nil, 0, 0, false, formRev5
-	c.part.Store(0)
-	c.identity = auth.Identity{}
-	c.member, c.main, c.warned, c.expired = false, false, false, false
 	c.mark.Store(0)
-	c.calls, c.nextCall, c.recent, c.late = nil, 0, nil, nil
-	c.walked = 0
+	c.shard, c.session, c.id = nil, nil, 0
+	c.in, c.shown, c.ended, c.form = nil, 0, false, formRev5
+	c.member, c.main, c.nextCall, c.who = false, false, 0, bearer{}
+	c.rooms, c.out = memberships{}, nil
+}
+
+// since is when the connection began: the time in its id.
+func (c *Connection) since() time.Time { return id.Time(c.id.Millis()) }
+
+// inbox returns the connection's, a new one if it has none.
+func (c *Connection) inbox() *inbox {
+	if c.in == nil {
+		c.in = new(inbox)
+	}
+	return c.in
+}
+
+// tidyIn drops an inbox with nothing in it.
+func (c *Connection) tidyIn() {
+	if c.in != nil && *c.in == (inbox{}) {
+		c.in = nil
+	}
+}
+
+// query is what the handshake's query said; nil when it said nothing.
+func (c *Connection) query() *credentials {
+	if c.in == nil {
+		return nil
+	}
+	return c.in.query
+}
+
+// outboxes go back when they are empty: calls to many sockets need one for each,
+// for a moment.
+var outboxes = sync.Pool{New: func() any { return new(outbox) }}
+
+func (c *Connection) outboxLocked() *outbox {
+	if c.out == nil {
+		c.out = outboxes.Get().(*outbox)
+	}
+	return c.out
+}
+
+// tidyLocked gives an outbox back that has nothing in it.
+func (c *Connection) tidyLocked() {
+	o := c.out
+	if o == nil || len(o.spaces) > 0 || len(o.calls) > 0 || o.late != nil || o.recent != nil {
+		return
+	}
+	c.out, o.spaces = nil, nil
+	if cap(o.calls) > 1 {
+		o.calls = nil
+	}
+	outboxes.Put(o)
 }
 
 // ref is a reference to a connection that may have been pooled meanwhile.
@@ -125,75 +186,4 @@ func (r ref) sendIn(t *transport.Batch, f *transport.Frame) error {
 		return transport.ErrClosed
 	}
 	return t.Send(r.session, f)
-}
-
-// inSpaceLocked tells whether the client is connected to the namespace.
-func (c *Connection) inSpaceLocked(ns string) bool {
-	if ns == mainSpace {
-		return c.main
-	}
-	for _, s := range c.spaces {
-		if s == ns {
-			return true
-		}
-	}
-	return false
-}
-
-// addSpaceLocked reports false when the client was connected to it already.
-func (c *Connection) addSpaceLocked(ns string) bool {
-	if c.inSpaceLocked(ns) {
-		return false
-	}
-	if ns == mainSpace {
-		c.main = true
-	} else {
-		c.spaces = append(c.spaces, ns)
-	}
-	return true
-}
-
-// dropSpaceLocked reports whether the client was connected to the namespace.
-func (c *Connection) dropSpaceLocked(ns string) bool {
-	if ns == mainSpace {
-		was := c.main
-		c.main = false
-		return was
-	}
-	for i, s := range c.spaces {
-		if s == ns {
-			last := len(c.spaces) - 1
-			c.spaces[i], c.spaces[last] = c.spaces[last], ""
-			c.spaces = c.spaces[:last]
-			return true
-		}
-	}
-	return false
-}
-
-// spacesLocked lists the namespaces that the client is connected to.
-func (c *Connection) spacesLocked() []string {
-	var all []string
-	if c.main {
-		all = append(all, mainSpace)
-	}
-	return append(all, c.spaces...)
-}
-
-// seenLocked reports whether the connection already got a push with several
-// targets, and remembers it. It keeps the last few: the copies of one push
-// arrive close together.
-func (c *Connection) seenLocked(mid id.Message) bool {
-	for _, m := range c.recent {
-		if m == mid {
-			return true
-		}
-	}
-	const keep = 16
-	if len(c.recent) == keep {
-		copy(c.recent, c.recent[1:])
-		c.recent = c.recent[:keep-1]
-	}
-	c.recent = append(c.recent, mid)
-	return false
 }

@@ -92,11 +92,11 @@ func (g *Gateway) documentsOf(streamShard int) []id.Doc {
 	seen := make(map[id.Doc]struct{})
 	for _, s := range g.shards {
 		s.mu.Lock()
-		for t := range s.rooms {
-			if t.Kind == id.KindDoc && g.deps.Stream.ShardOf(t) == streamShard {
-				seen[id.Doc(t.Name)] = struct{}{}
+		s.docs.each(func(r *room) {
+			if d := id.Doc(r.name); g.deps.Stream.ShardOf(id.DocTarget(d)) == streamShard {
+				seen[d] = struct{}{}
 			}
-		}
+		})
 		s.mu.Unlock()
 	}
 	docs := make([]id.Doc, 0, len(seen))

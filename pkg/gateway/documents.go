@@ -35,12 +35,12 @@ func joinReason(err error) reason.Reason {
 // join makes the connection a member of a document that its token grants.
 func (c *Connection) join(d id.Doc) error {
 	c.shard.mu.Lock()
-	granted := c.identity.MayJoin(d)
+	granted := c.who.grants.mayJoin(d)
 	c.shard.mu.Unlock()
 	if !granted {
 		return errForbidden
 	}
-	return c.gw.joinDoc(c.shard, c.id, d)
+	return c.shard.gw.joinDoc(c.shard, c.id, d)
 }
 
 // joinDoc makes a socket a member of a document, here and not yet in the
@@ -57,20 +57,11 @@ func (g *Gateway) joinDoc(s *shard, socket id.Socket, d id.Doc) error {
 		return errGone
 	}
 	t := id.DocTarget(d)
-	if len(c.rooms) >= g.maxRooms(c) && !s.inLocked(c, t) {
+	if c.rooms.docs() >= g.cfg.MaxDocuments && !s.inLocked(c, t) {
 		return errFull
 	}
 	s.joinLocked(c, t)
 	return nil
-}
-
-// maxRooms is how many rooms a connection may be in: one is its user's, if it
-// has one.
-func (g *Gateway) maxRooms(c *Connection) int {
-	if c.identity.User == "" {
-		return g.cfg.MaxDocuments
-	}
-	return g.cfg.MaxDocuments + 1
 }
 
 // leaveDoc ends a membership here; false if there was none.

@@ -22,7 +22,7 @@ func (c *Connection) handleEvent(p socketio.Packet, attachments [][]byte) error 
 	case !in:
 		return fmt.Errorf("%w: event to a namespace not joined", errProtocol)
 	}
-	name, args, err := socketio.EventArgs(p.Data, c.gw.packetLimits)
+	name, args, err := socketio.EventArgs(p.Data, c.shard.gw.packetLimits)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (c *Connection) handleEvent(p socketio.Packet, attachments [][]byte) error 
 // pass hands an event to Kafka. The client hears of it when Kafka cannot take
 // it: an acknowledgement never comes before the component's.
 func (c *Connection) pass(p socketio.Packet, name string, args []byte, attachments [][]byte) {
-	g := c.gw
+	g := c.shard.gw
 	client := c.client()
 	up := bus.Up{
 		Namespace: p.Namespace, Event: name, Args: args, Attachments: attachments,

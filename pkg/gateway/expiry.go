@@ -45,20 +45,20 @@ type turn struct {
 // warnAt and closeAt are when the connection's turns come, in Unix ms; the
 // second is spread by the id.
 func (c *Connection) warnAtLocked(p *auth.Policy) int64 {
-	return c.identity.ExpiresAt.UnixMilli() - p.Warning.Milliseconds()
+	return c.who.ends - p.Warning.Milliseconds()
 }
 
 func (c *Connection) closeAtLocked(p *auth.Policy) int64 {
 	spread := int64(mix(c.id)) * p.Jitter.Milliseconds() >> 32
-	return c.identity.ExpiresAt.UnixMilli() + spread
+	return c.who.ends + spread
 }
 
 // turnsLocked lists the turns of c that come in [from, to).
 func (s *shard) turnsLocked(c *Connection, p *auth.Policy, from, to int64) {
-	if c.identity.ExpiresAt.IsZero() || c.warnAtLocked(p) >= to {
+	if c.who.ends == 0 || c.warnAtLocked(p) >= to {
 		return // the usual case: the close comes later still
 	}
-	if at := c.warnAtLocked(p); p.Warning > 0 && !c.warned && at >= from && at < to {
+	if at := c.warnAtLocked(p); p.Warning > 0 && !c.who.warned && at >= from && at < to {
 		heap.Push(&s.expiry.soon, turn{at: at, socket: c.id})
 	}
 	if at := c.closeAtLocked(p); at >= from && at < to {
@@ -68,7 +68,7 @@ func (s *shard) turnsLocked(c *Connection, p *auth.Policy, from, to int64) {
 
 // expectEndLocked is called when c has an identity that it did not have before.
 func (s *shard) expectEndLocked(c *Connection, p *auth.Policy) {
-	if !c.identity.ExpiresAt.IsZero() {
+	if c.who.ends != 0 {
 		s.expiry.ends++
 		s.turnsLocked(c, p, 0, s.expiry.listed)
 	}
@@ -76,7 +76,7 @@ func (s *shard) expectEndLocked(c *Connection, p *auth.Policy) {
 
 // forgetEndLocked is called when c has its identity no more.
 func (s *shard) forgetEndLocked(c *Connection) {
-	if !c.identity.ExpiresAt.IsZero() {
+	if c.who.ends != 0 {
 		s.expiry.ends--
 	}
 }
@@ -124,16 +124,16 @@ func (s *shard) due(p *auth.Policy, now int64, into []ending) ([]ending, bool) {
 		t := heap.Pop(&s.expiry.soon).(turn)
 		c := s.conns[t.socket]
 		switch {
-		case c == nil || c.identity.ExpiresAt.IsZero() || c.expired:
+		case c == nil || c.who.ends == 0 || c.who.expired:
 			continue
 		case t.close && c.closeAtLocked(p) <= now:
-			c.expired = true
-		case !t.close && !c.warned && c.warnAtLocked(p) <= now && now < c.closeAtLocked(p):
-			c.warned = true
+			c.who.expired = true
+		case !t.close && !c.who.warned && c.warnAtLocked(p) <= now && now < c.closeAtLocked(p):
+			c.who.warned = true
 		default:
 			continue // another identity by now
 		}
-		into = append(into, ending{ref: c.ref(), at: c.identity.ExpiresAt.UnixMilli(), close: t.close})
+		into = append(into, ending{ref: c.ref(), at: c.who.ends, close: t.close})
 	}
 	if s.expiry.soon.Len() == 0 {
 		s.expiry.soon = nil

@@ -181,7 +181,7 @@ func TestTheEndsOfManyAreSpread(t *testing.T) {
 	s := w.gateway.shards[0]
 	late := map[int64]int{}
 	for n := range 1000 {
-		c := &Connection{id: id.Socket(uint64(n) << 10), identity: auth.Identity{ExpiresAt: start}}
+		c := &Connection{id: id.Socket(uint64(n) << 10), who: bearer{ends: start.UnixMilli()}}
 		after := c.closeAtLocked(&w.gateway.policy) - start.UnixMilli()
 		if after < 0 || after >= 5000 {
 			t.Fatalf("closed %d ms after the end", after)
@@ -235,7 +235,7 @@ func BenchmarkLookForEnds(b *testing.B) {
 	s := newShard(1, nil)
 	far := time.Now().Add(time.Hour)
 	for n := range 100_000 {
-		c := &Connection{id: id.Socket(uint64(n)<<22 | 1), identity: auth.Identity{ExpiresAt: far}}
+		c := &Connection{id: id.Socket(uint64(n)<<22 | 1), who: bearer{ends: far.UnixMilli()}}
 		s.conns[c.id] = c
 	}
 	s.expiry.ends = len(s.conns)

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"sluice/pkg/auth"
 	"sluice/pkg/bus"
 	"sluice/pkg/id"
 )
@@ -28,7 +27,7 @@ func newFilter(p *bus.Push) filter {
 	}
 }
 
-func (f *filter) passes(s id.Socket, who *auth.Identity) bool {
+func (f *filter) passes(s id.Socket, who *traits) bool {
 	if len(f.except) > 0 {
 		if _, found := slices.BinarySearch(f.except, s); found {
 			return false
@@ -37,18 +36,18 @@ func (f *filter) passes(s id.Socket, who *auth.Identity) bool {
 	return f.unqualified || f.qualifies(who)
 }
 
-func (f *filter) qualifies(who *auth.Identity) bool {
-	if len(f.authTypes) > 0 && !slices.Contains(f.authTypes, who.AuthType) {
+func (f *filter) qualifies(who *traits) bool {
+	if len(f.authTypes) > 0 && !slices.Contains(f.authTypes, who.authType) {
 		return false
 	}
-	if f.min != "" && compareVersions(who.ClientVersion, f.min) < 0 {
+	if f.min != "" && compareVersions(who.version, f.min) < 0 {
 		return false
 	}
-	if f.max != "" && compareVersions(who.ClientVersion, f.max) > 0 {
+	if f.max != "" && compareVersions(who.version, f.max) > 0 {
 		return false
 	}
 	return len(f.locales) == 0 || slices.ContainsFunc(f.locales, func(want string) bool {
-		return localeMatches(who.Locale, want)
+		return localeMatches(who.locale, want)
 	})
 }
 

@@ -3,13 +3,12 @@ package gateway
 import (
 	"testing"
 
-	"sluice/pkg/auth"
 	"sluice/pkg/bus"
 	"sluice/pkg/id"
 )
 
 func TestFilterLetsThroughWhomItNames(t *testing.T) {
-	who := auth.Identity{AuthType: "web", ClientVersion: "1.10.2", Locale: "en-GB"}
+	who := traits{authType: "web", version: "1.10.2", locale: "en-GB"}
 	for name, c := range map[string]struct {
 		push bus.Push
 		pass bool
@@ -50,7 +49,7 @@ func TestVersionsCompareAsNumbers(t *testing.T) {
 
 func BenchmarkFilter(b *testing.B) {
 	f := newFilter(&bus.Push{Except: []id.Socket{1, 2, 3}, MinVersion: "1.2", Locales: []string{"en"}})
-	who := auth.Identity{ClientVersion: "1.10.2", Locale: "en-GB"}
+	who := traits{version: "1.10.2", locale: "en-GB"}
 	b.ReportAllocs()
 	for b.Loop() {
 		if !f.passes(7, &who) {

@@ -70,7 +70,7 @@ func (g *Gateway) follow(s *transport.Session, r *http.Request) *transport.Refus
 // followWith looks at a token that is not the handshake's: the client's next
 // one, or somebody else's.
 func (g *Gateway) followWith(socket id.Socket, mark uint64, r *http.Request, token string) reason.Reason {
-	owner, ok := g.identityOf(socket)
+	user, owner, ok := g.identityOf(socket)
 	if !ok { // not connected yet: its identity is the handshake's token, if any
 		if mark == 0 {
 			return ""
@@ -79,7 +79,7 @@ func (g *Gateway) followWith(socket id.Socket, mark uint64, r *http.Request, tok
 	}
 	authType := r.URL.Query().Get("authType")
 	if authType == "" {
-		authType = owner.AuthType
+		authType = owner.authType
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), g.cfg.AuthTimeout)
 	defer cancel()
@@ -87,20 +87,20 @@ func (g *Gateway) followWith(socket id.Socket, mark uint64, r *http.Request, tok
 	switch {
 	case errors.Is(err, auth.ErrUnavailable):
 		return reason.AuthUnavailable
-	case err != nil || who.User != owner.User || who.AuthType != owner.AuthType || who.Anonymous != owner.Anonymous:
+	case err != nil || who.User != user || who.AuthType != owner.authType || who.Anonymous != owner.anonymous:
 		return reason.Identity
 	}
 	return ""
 }
 
 // identityOf returns the identity of a connected socket.
-func (g *Gateway) identityOf(socket id.Socket) (auth.Identity, bool) {
+func (g *Gateway) identityOf(socket id.Socket) (id.User, *traits, bool) {
 	s := g.shardOf(socket)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.conns[socket]
 	if c == nil {
-		return auth.Identity{}, false
+		return "", nil, false
 	}
-	return c.identity, true
+	return c.userLocked(), c.who.traits, true
 }

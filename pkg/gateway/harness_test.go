@@ -28,7 +28,7 @@ import (
 // world is a gateway with everything around it in memory: the systems of other
 // packages have their own tests, and the whole is tested in pkg/e2e.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	gateway *Gateway
 	server  *httptest.Server
 
@@ -47,7 +47,7 @@ type world struct {
 
 var errAway = errors.New("away")
 
-func newWorld(t *testing.T, change func(*Config, *transport.Config)) *world {
+func newWorld(t testing.TB, change func(*Config, *transport.Config)) *world {
 	t.Helper()
 	w := &world{t: t, index: map[id.Socket]session.Client{}, started: make(chan struct{})}
 	w.policy = auth.Policy{Warning: time.Minute, Remembered: 100}
@@ -307,7 +307,7 @@ func (p *poller) expect(want ...string) {
 }
 
 // eventually polls until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {

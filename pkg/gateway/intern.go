@@ -5,33 +5,34 @@ import (
 	"sync"
 )
 
-// interner keeps one copy of strings that many connections share: client
-// versions and locales. Clients choose them, so that their number is bounded;
-// beyond it a string is simply not shared.
+// interner keeps one copy of traits that many connections share. Clients choose
+// their versions and locales, so that the number of traits is bounded; beyond it
+// they are simply not shared.
 type interner struct {
 	mu    sync.RWMutex // guards known
-	known map[string]string
+	known map[traits]*traits
 }
 
 const maxInterned = 4096
 
-func newInterner() *interner { return &interner{known: make(map[string]string)} }
+func newInterner() *interner { return &interner{known: make(map[traits]*traits)} }
 
-func (n *interner) of(s string) string {
+func (n *interner) of(t traits) *traits {
 	n.mu.RLock()
-	known, ok := n.known[s]
+	known := n.known[t]
 	n.mu.RUnlock()
-	if ok {
+	if known != nil {
 		return known
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if known, ok := n.known[s]; ok {
+	if known := n.known[t]; known != nil {
 		return known
 	}
-	s = strings.Clone(s)
+	// What is kept must not hold the token or the packet that it was read from.
+	own := &traits{strings.Clone(t.authType), strings.Clone(t.version), strings.Clone(t.locale), t.anonymous}
 	if len(n.known) < maxInterned {
-		n.known[s] = s
+		n.known[*own] = own
 	}
-	return s
+	return own
 }

@@ -65,18 +65,28 @@ func (s *shard) sendLatest(r ref, p *push, f *transport.Frame) {
 	if r.conn.gen.Load() != r.gen || !r.conn.member {
 		return
 	}
-	if r.conn.late == nil {
-		r.conn.late = new(lateSet)
+	o := r.conn.outboxLocked()
+	if o.late == nil {
+		o.late = new(lateSet)
 		s.late = append(s.late, r)
 	}
-	dropped := r.conn.late.put(lateEvent{key: p.latestKey, frame: f, until: time.Now().Add(lateFor)})
+	dropped := o.late.put(lateEvent{key: p.latestKey, frame: f, until: time.Now().Add(lateFor)})
 	s.m.drops(dropSuperseded, dropped)
 }
 
 func (s *shard) isLate(r ref) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return r.conn.gen.Load() == r.gen && r.conn.late != nil
+	return r.lateLocked() != nil
+}
+
+// lateLocked is what waits for the connection; nil when nothing does, or when it
+// is gone.
+func (r ref) lateLocked() *lateSet {
+	if r.conn.gen.Load() != r.gen || r.conn.out == nil {
+		return nil
+	}
+	return r.conn.out.late
 }
 
 // retryLate sends what waits to the connections that have room again.
@@ -112,24 +122,23 @@ func (s *shard) retryOne(r ref, now time.Time) bool {
 func (s *shard) nextLate(r ref, now time.Time) (lateEvent, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.conn.gen.Load() != r.gen || r.conn.late == nil {
+	l := r.lateLocked()
+	if l == nil {
 		return lateEvent{}, false
 	}
-	s.m.drops(dropLate, r.conn.late.expire(now))
-	if len(r.conn.late.events) == 0 {
-		r.conn.late = nil
+	s.m.drops(dropLate, l.expire(now))
+	if len(l.events) == 0 {
+		r.conn.out.late = nil
+		r.conn.tidyLocked()
 		return lateEvent{}, false
 	}
-	return r.conn.late.events[0], true
+	return l.events[0], true
 }
 
 func (s *shard) dropLate(r ref, e lateEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.conn.gen.Load() != r.gen || r.conn.late == nil {
-		return
-	}
-	if l := r.conn.late; len(l.events) > 0 && l.events[0].frame == e.frame {
+	if l := r.lateLocked(); l != nil && len(l.events) > 0 && l.events[0].frame == e.frame {
 		l.events = append(l.events[:0], l.events[1:]...)
 	}
 }

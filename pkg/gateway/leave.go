@@ -24,33 +24,32 @@ type departure struct {
 
 // Closed is the transport's last call for a connection.
 func (c *Connection) Closed(why transport.Reason) {
-	g := c.gw
+	g := c.shard.gw
 	gone, was, calls := c.depart(string(why))
-	c.place.Leave()
+	g.admission.sessions.Leave(addrOf(c.session.RemoteAddr()))
 	PutConn(c)
-	for _, answer := range calls {
-		answer <- callAnswer{gone: true}
-	}
+	hangUp(calls)
 	if was {
 		g.leaver.put(gone)
 	}
 }
 
 // depart takes the connection out of its shard: from here on nobody finds it.
-func (c *Connection) depart(why string) (departure, bool, map[uint64]chan callAnswer) {
+func (c *Connection) depart(why string) (departure, bool, []call) {
 	s := c.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	calls := c.calls
-	c.calls, c.late = nil, nil
+	calls := c.takeCallsLocked()
 	if !c.member {
 		return departure{}, false, calls
 	}
 	gone := departure{client: c.clientLocked(), spaces: c.spacesLocked(), reason: why}
 	c.member, c.main = false, false
+	if c.out != nil {
+		c.out.spaces, c.out.late = nil, nil
+		c.tidyLocked()
+	}
 	s.forgetEndLocked(c)
-	clear(c.spaces)
-	c.spaces = c.spaces[:0]
 	s.leaveAllLocked(c)
 	delete(s.conns, c.id)
 	return gone, true, calls
@@ -68,26 +67,24 @@ func (c *Connection) handleDisconnect(p socketio.Packet) error {
 		s.mu.Unlock()
 		return nil
 	}
-	last := len(c.spacesLocked()) == 1
+	last := c.spaceCountLocked() == 1
 	client := c.clientLocked()
 	if !last {
 		c.dropSpaceLocked(p.Namespace)
 	}
 	s.mu.Unlock()
 
-	g := c.gw
+	g := c.shard.gw
 	if !last {
 		g.disconnected(&client, p.Namespace, string(reason.ClientDisconnect), nil)
 		return nil
 	}
 	gone, _, calls := c.depart(string(reason.ClientDisconnect))
-	for _, answer := range calls {
-		answer <- callAnswer{gone: true}
-	}
+	hangUp(calls)
 	// In this goroutine and not the leaver's: a CONNECT may follow, and what it
 	// writes to the index must come after.
 	g.leaver.settle([]departure{gone})
-	g.connecting.watch(c.ref(), 0)
+	g.connecting.watch(c.ref(), nil)
 	return nil
 }
 

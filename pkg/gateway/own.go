@@ -34,7 +34,7 @@ func (c *Connection) handleMembership(name string, p socketio.Packet, args []byt
 		return c.answerRefused(p, reason.BadRequest)
 	}
 	doc := id.Doc(names[0])
-	g := c.gw
+	g := c.shard.gw
 	if name == leaveEvent {
 		if g.leaveDoc(c.shard, c.id, doc) {
 			g.leftDocs(c.id, []id.Doc{doc})

@@ -81,7 +81,7 @@ func (s *shard) walk() {
 			s.receiveLocked(c)
 		}
 	default:
-		s.walkRoomLocked(s.rooms[t], s.receiveLocked)
+		s.walkRoomLocked(s.roomLocked(t), s.receiveLocked)
 	}
 	s.mu.Unlock()
 	s.write()
@@ -92,24 +92,19 @@ func (s *shard) walk() {
 	clear(s.pass.frames[:])
 }
 
-// walkRoomLocked goes from the last member to the first: who leaves while the
-// lock is free is replaced by the last one, which has been visited by then, so
-// that nobody is passed over. The mark keeps it from being visited twice.
+// walkRoomLocked goes from the last member to the first. Before the border are
+// those who are still to be visited: removeLocked keeps it so while the lock is
+// free, so that nobody is passed over or visited twice.
 func (s *shard) walkRoomLocked(r *room, visit func(*Connection)) {
 	if r == nil {
 		return
 	}
-	s.walks++
-	for i := len(r.members) - 1; i >= 0; i-- {
-		if i >= len(r.members) {
-			i = len(r.members)
-			continue
-		}
-		if c := r.members[i].conn; c.walked != s.walks {
-			c.walked = s.walks
-			visit(c)
-		}
+	s.walked, s.border = r, r.size()
+	for s.border > 0 {
+		s.border--
+		visit(r.at(s.border))
 	}
+	s.walked = nil
 }
 
 // receiveLocked lists c if it is a receiver. The lock is free for a while when a
@@ -117,7 +112,7 @@ func (s *shard) walkRoomLocked(r *room, visit func(*Connection)) {
 func (s *shard) receiveLocked(c *Connection) {
 	j := s.pass.jobs[0]
 	p := j.push
-	if !c.inSpaceLocked(p.msg.ns) || !p.filter.passes(c.id, &c.identity) {
+	if !c.inSpaceLocked(p.msg.ns) || !p.filter.passes(c.id, c.who.traits) {
 		return
 	}
 	if j.slots > 1 && slotOf(c.id, j.slots) != j.slot {

@@ -67,7 +67,7 @@ func TestAWalkPassesNobodyOverAndNobodyTwice(t *testing.T) {
 			}
 		}
 		visits, left := map[*Connection]int{}, map[*Connection]bool{}
-		s.walkRoomLocked(s.rooms[target], func(c *Connection) {
+		s.walkRoomLocked(s.roomLocked(target), func(c *Connection) {
 			visits[c]++
 			for range rnd.IntN(3) { // as others do while the lock is free
 				other := conns[rnd.IntN(len(conns))]

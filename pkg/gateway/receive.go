@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"sluice/pkg/reason"
 	"sluice/pkg/socketio"
@@ -19,10 +20,10 @@ func (c *Connection) Message(data []byte, binary bool) {
 		return
 	}
 	if err := c.receive(data, binary); err != nil {
-		c.gw.m.badPackets.Inc()
+		c.shard.gw.m.badPackets.Inc()
 		c.ended = true
 		if errors.Is(err, errStrayAcks) {
-			c.gw.end(c.ref(), reason.StrayAcks)
+			c.shard.gw.end(c.ref(), reason.StrayAcks)
 			return
 		}
 		c.session.Close(reason.Protocol)
@@ -31,12 +32,12 @@ func (c *Connection) Message(data []byte, binary bool) {
 
 func (c *Connection) receive(data []byte, binary bool) error {
 	switch {
-	case c.asm != nil:
+	case c.in != nil && c.in.asm != nil:
 		return c.receiveAttachment(data, binary)
 	case binary:
 		return c.receiveMsgpack(data)
 	case c.form == formOldPack:
-		p, err := socketio.ParseMsgpackText(data, c.gw.packetLimits)
+		p, err := socketio.ParseMsgpackText(data, c.shard.gw.packetLimits)
 		if err != nil {
 			return err
 		}
@@ -44,18 +45,19 @@ func (c *Connection) receive(data []byte, binary bool) error {
 	case c.form == formMsgpack:
 		return fmt.Errorf("%w: text from a MessagePack client", errProtocol)
 	}
-	p, err := socketio.Parse(data, c.revision(), c.gw.packetLimits)
+	p, err := socketio.Parse(data, c.revision(), c.shard.gw.packetLimits)
 	if err != nil {
 		return err
 	}
 	if p.Attachments == 0 {
 		return c.dispatch(p, nil)
 	}
-	c.asm = &socketio.Assembler{MaxBytes: c.gw.packetLimits.MessageBytes}
-	if _, err = c.asm.Packet(p); err != nil { // never done: attachments follow
+	asm := &assembly{Assembler: socketio.Assembler{MaxBytes: c.shard.gw.packetLimits.MessageBytes}, over: new(atomic.Bool)}
+	c.inbox().asm = asm
+	if _, err = asm.Packet(p); err != nil { // never done: attachments follow
 		return err
 	}
-	c.gw.assembling.watch(c.ref(), c.part.Add(1))
+	c.shard.gw.assembling.watch(c.ref(), asm.over)
 	return nil
 }
 
@@ -63,7 +65,7 @@ func (c *Connection) receiveAttachment(data []byte, binary bool) error {
 	if !binary {
 		return fmt.Errorf("%w: text while attachments are missing", errProtocol)
 	}
-	done, err := c.asm.Binary(data)
+	done, err := c.in.asm.Binary(data)
 	if err != nil || !done {
 		return err
 	}
@@ -71,9 +73,10 @@ func (c *Connection) receiveAttachment(data []byte, binary bool) error {
 }
 
 func (c *Connection) assembled() error {
-	p, attachments := c.asm.Take()
-	c.asm = nil
-	c.part.Add(1)
+	p, attachments := c.in.asm.Take()
+	c.in.asm.over.Store(true)
+	c.in.asm = nil
+	c.tidyIn()
 	return c.dispatch(p, attachments)
 }
 
@@ -86,7 +89,7 @@ func (c *Connection) receiveMsgpack(data []byte) error {
 		}
 		c.form = formMsgpack
 	}
-	p, attachments, err := socketio.ParseMsgpack(data, c.revision(), c.gw.packetLimits)
+	p, attachments, err := socketio.ParseMsgpack(data, c.revision(), c.shard.gw.packetLimits)
 	if err != nil {
 		return err
 	}
@@ -127,7 +130,7 @@ func (c *Connection) joined() bool {
 func (c *Connection) standing(ns string) (in, over bool) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	return c.member && c.inSpaceLocked(ns), c.expired
+	return c.member && c.inSpaceLocked(ns), c.who.expired
 }
 
 // inSpace tells whether the client is connected to the namespace.

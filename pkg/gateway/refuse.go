@@ -32,7 +32,7 @@ func (c *Connection) refuseClosed(closed *RefuseConfig) error {
 }
 
 func (c *Connection) refuseWith(ns string, why reason.Reason, message string, data []byte) error {
-	c.gw.m.connects.WithLabelValues(string(why)).Inc()
+	c.shard.gw.m.connects.WithLabelValues(string(why)).Inc()
 	f, err := c.refusalFrame(ns, why, message, data)
 	if err != nil {
 		return err

@@ -31,11 +31,11 @@ func (c *Connection) handleAuth(p socketio.Packet, args []byte) error {
 		who, why = c.renew(shown[0].Token)
 	}
 	if why != "" {
-		c.gw.m.renewals.WithLabelValues(string(why)).Inc()
+		c.shard.gw.m.renewals.WithLabelValues(string(why)).Inc()
 		args := why.AppendAdvice([]byte(`[{"ok":false,`), wait(why))
 		return c.answer(p, append(args, `}]`...))
 	}
-	c.gw.m.renewals.WithLabelValues("ok").Inc()
+	c.shard.gw.m.renewals.WithLabelValues("ok").Inc()
 	answer := []byte(`[{"ok":true`)
 	if !who.ExpiresAt.IsZero() {
 		answer = strconv.AppendInt(append(answer, `,"expiresAt":`...), who.ExpiresAt.UnixMilli(), 10)
@@ -50,8 +50,8 @@ const renewTick = 10 * time.Millisecond
 // tooSoon tells whether the client has shown another token a moment ago: each
 // costs a signature, or a call, and a look into Redis.
 func (c *Connection) tooSoon() bool {
-	now := uint32(c.gw.now().Sub(c.since)/renewTick) + 1
-	if c.shown != 0 && now-c.shown < uint32(c.gw.policy.RenewEvery/renewTick) {
+	now := max(uint32(c.shard.gw.now().Sub(c.since())/renewTick), 1)
+	if c.shown != 0 && now-c.shown < uint32(c.shard.gw.policy.RenewEvery/renewTick) {
 		return true
 	}
 	c.shown = now
@@ -62,11 +62,11 @@ func (c *Connection) tooSoon() bool {
 // it has it. Documents that the old token granted and the new one does not are
 // left; those that a component joined stay.
 func (c *Connection) renew(token string) (who auth.Identity, why reason.Reason) {
-	g := c.gw
+	g := c.shard.gw
 	seen := g.revoked.version()
 	who, why = g.identify(c.authType(), token)
 	for why == "" {
-		left, result := c.become(who, seen)
+		left, result := c.become(&who, seen)
 		switch result {
 		case entered:
 			g.leftDocs(c.id, left)
@@ -88,33 +88,37 @@ func (c *Connection) renew(token string) (who auth.Identity, why reason.Reason) 
 func (c *Connection) authType() string {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	return c.identity.AuthType
+	if !c.member {
+		return ""
+	}
+	return c.who.traits.authType
 }
 
 // become replaces the identity, and lists the documents that were left for it.
-func (c *Connection) become(who auth.Identity, seen uint64) (left []id.Doc, result entry) {
-	s, g := c.shard, c.gw
+func (c *Connection) become(who *auth.Identity, seen uint64) (left []id.Doc, result entry) {
+	s, g := c.shard, c.shard.gw
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := &c.identity
+	old := &c.who
 	switch {
 	case g.revoked.version() != seen:
 		return nil, overtaken
-	case !c.member || c.expired:
+	case !c.member || old.expired:
 		return nil, late
-	case old.User != who.User || old.AuthType != who.AuthType || old.Anonymous:
+	case c.userLocked() != who.User || old.traits.authType != who.AuthType || old.traits.anonymous:
 		return nil, stranger
 	}
+	// What the client said of itself when it connected goes on to hold.
+	who.ClientVersion, who.Locale = old.traits.version, old.traits.locale
+	as := g.bearerOf(who)
 	for _, d := range c.docsLocked() {
-		if old.MayJoin(d) && !who.MayJoin(d) {
+		if old.grants.mayJoin(d) && !as.grants.mayJoin(d) {
 			s.leaveLocked(c, id.DocTarget(d))
 			left = append(left, d)
 		}
 	}
 	s.forgetEndLocked(c)
-	// What the client said of itself when it connected goes on to hold.
-	who.ClientVersion, who.Locale = old.ClientVersion, old.Locale
-	c.identity, c.warned = who, false
+	c.who = as
 	s.expectEndLocked(c, &g.policy)
 	return left, entered
 }

@@ -51,10 +51,10 @@ func TestNewTokensAreTakenNowAndThen(t *testing.T) {
 		}
 	}
 	// At the limit, and just before it.
-	c := &Connection{gw: w.gateway}
 	now := time.Now()
 	clock := &Gateway{policy: w.gateway.policy, now: func() time.Time { return now }}
-	c.gw, c.since = clock, now.Add(-300*24*time.Hour)
+	began := id.Millis(now.Add(-200 * 24 * time.Hour))
+	c := &Connection{shard: &shard{gw: clock}, id: id.Socket(began << 22)}
 	for _, step := range []struct {
 		after time.Duration
 		soon  bool

@@ -25,8 +25,9 @@ func (g *Gateway) Revoke(r *meshv1.RevokeRequest) *meshv1.RevokeResponse {
 func (g *Gateway) withdraw(what session.Revocation) (sockets uint64) {
 	g.revoked.tell(what) // first: whoever connects from now on knows it
 	var gone []ref
+	whom := g.withdrawalOf(what)
 	for _, s := range g.shards {
-		gone = s.of(what, gone)
+		gone = s.of(&whom, gone)
 	}
 	for _, to := range gone {
 		g.sendOff(to, what.Reason)
@@ -77,13 +78,13 @@ func (g *Gateway) catchUp(ctx context.Context, since time.Time) time.Time {
 }
 
 // of lists the connections that a revocation is about.
-func (s *shard) of(what session.Revocation, into []ref) []ref {
+func (s *shard) of(what *withdrawal, into []ref) []ref {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if what.User != "" {
-		if r := s.rooms[id.UserTarget(what.User)]; r != nil {
-			for i := range r.members {
-				into = r.members[i].conn.ifOfLocked(what, into)
+		if r := s.users.find(string(what.User)); r != nil {
+			for i := range r.size() {
+				into = r.at(i).ifOfLocked(what, into)
 			}
 		}
 		return into
@@ -99,9 +100,9 @@ func (s *shard) of(what session.Revocation, into []ref) []ref {
 	return into
 }
 
-func (c *Connection) ifOfLocked(what session.Revocation, into []ref) []ref {
-	if !c.expired && what.Covers(tokenOf(&c.identity)) {
-		c.expired = true // no new token saves it
+func (c *Connection) ifOfLocked(what *withdrawal, into []ref) []ref {
+	if !c.who.expired && what.coversLocked(c) {
+		c.who.expired = true // no new token saves it
 		into = append(into, c.ref())
 	}
 	return into

@@ -164,18 +164,20 @@ func TestWhatRedisCannotTell(t *testing.T) {
 // connection does not stay.
 func TestNobodySlipsPastARevocation(t *testing.T) {
 	for range 50 {
-		g := &Gateway{policy: auth.Policy{Remembered: 10}, now: time.Now, m: NewMetrics(prometheus.NewRegistry())}
+		g := &Gateway{policy: auth.Policy{Remembered: 10}, now: time.Now, m: NewMetrics(prometheus.NewRegistry()), intern: newInterner()}
 		g.revoked = newRevoked(10, time.Now)
 		s := newShard(1, g.m)
+		s.gw = g
 		who := auth.Identity{User: "ann", Issued: time.Now().Unix()}
 		what := session.Revocation{RevokedTokens: session.RevokedTokens{User: "ann"}, Before: time.Now(), Until: time.Now().Add(time.Hour)}
+		as, whom := g.bearerOf(&who), g.withdrawalOf(what)
 		seen := g.revoked.version()
 		var in, found atomic.Int64
 		var wg sync.WaitGroup
 		for n := range 8 {
-			c := &Connection{gw: g, shard: s, id: id.Socket(n + 1)}
+			c := &Connection{shard: s, id: id.Socket(n + 1)}
 			wg.Go(func() {
-				if c.admit(mainSpace, who, seen) == entered {
+				if c.admit(mainSpace, who.User, as, seen) == entered {
 					in.Add(1)
 				} else if !g.revoked.covers(tokenOf(&who)) {
 					t.Error("turned away for nothing")
@@ -184,7 +186,7 @@ func TestNobodySlipsPastARevocation(t *testing.T) {
 		}
 		wg.Go(func() {
 			g.revoked.tell(what)
-			found.Add(int64(len(s.of(what, nil))))
+			found.Add(int64(len(s.of(&whom, nil))))
 		})
 		wg.Wait()
 		if in.Load() != found.Load() {

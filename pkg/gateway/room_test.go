@@ -14,21 +14,27 @@ import (
 func checkRooms(t *testing.T, s *shard, want map[*Connection]map[id.Target]bool) {
 	t.Helper()
 	members := 0
-	for target, r := range s.rooms {
-		if len(r.members) == 0 {
-			t.Fatalf("room %v is empty", target)
-		}
-		for pos, m := range r.members {
-			back := m.conn.rooms[m.slot]
-			if back.room != r || int(back.pos) != pos {
-				t.Fatalf("room %v, member %d: way back leads elsewhere", target, pos)
+	check := func(kind id.Kind) func(*room) {
+		return func(r *room) {
+			target := id.Target{Kind: kind, Name: r.name}
+			if r.size() == 0 || s.roomLocked(target) != r {
+				t.Fatalf("room %v is empty or lost", target)
 			}
-			if !want[m.conn][target] {
-				t.Fatalf("room %v has a member too many", target)
+			for pos := range r.size() {
+				c := r.at(pos)
+				slot := c.rooms.slotOf(r)
+				if slot < 0 || int(c.rooms.at(slot).pos) != pos || kindOf(slot) != kind {
+					t.Fatalf("room %v, member %d: way back leads elsewhere", target, pos)
+				}
+				if !want[c][target] {
+					t.Fatalf("room %v has a member too many", target)
+				}
+				members++
 			}
-			members++
 		}
 	}
+	s.users.each(check(id.KindUser))
+	s.docs.each(check(id.KindDoc))
 	total := 0
 	for _, targets := range want {
 		total += len(targets)
@@ -54,6 +60,10 @@ func TestRoomsStayConsistentUnderRandomJoinsAndLeaves(t *testing.T) {
 		case 0:
 			s.leaveAllLocked(c)
 			want[c] = map[id.Target]bool{}
+			if user := id.UserTarget(id.User(fmt.Sprintf("d%d", rnd.IntN(3)))); rnd.IntN(4) > 0 { // named as the documents are
+				s.joinLocked(c, user)
+				want[c][user] = true
+			}
 		case 1, 2, 3, 4, 5, 6, 7, 8, 9:
 			if got := s.leaveLocked(c, target); got != want[c][target] {
 				t.Fatalf("leave reports %v", got)
@@ -80,7 +90,7 @@ func TestALargeRoomGivesItsMemoryBack(t *testing.T) {
 	for _, c := range conns[100:] {
 		s.leaveAllLocked(c)
 	}
-	if c := cap(s.rooms[target].members); c > 1000 {
+	if c := cap(*s.roomLocked(target).list); c > 1000 {
 		t.Errorf("100 members hold room for %d", c)
 	}
 }
@@ -103,17 +113,22 @@ func TestANamespaceIsJoinedOnce(t *testing.T) {
 func TestAPooledConnectionRemembersNothing(t *testing.T) {
 	s := newShard(1, NewMetrics(prometheus.NewRegistry()))
 	c := GetConn()
-	c.id, c.shard, c.since = 7, s, c.since.Add(1)
-	c.identity.User, c.member, c.main = "u", true, true
+	c.id, c.shard = 7, s
+	c.who.token, c.member, c.main = 9, true, true
+	c.inbox().stray = 1
+	c.mark.Store(5)
 	c.addSpaceLocked("/a")
 	s.joinLocked(c, id.DocTarget("d"))
 	c.seenLocked(3)
 	before := c.ref()
 	s.leaveAllLocked(c)
 	PutConn(c)
-	if c.id != 0 || c.identity.User != "" || c.member || c.main || len(c.spaces) != 0 || len(c.rooms) != 0 || c.recent != nil {
-		t.Errorf("kept something: %+v", c.identity)
+	gen := c.gen.Load()
+	c.gen.Store(0)
+	if *c != (Connection{}) {
+		t.Errorf("kept something: %+v", c.who)
 	}
+	c.gen.Store(gen)
 	if c.gen.Load() == before.gen {
 		t.Error("a stale reference would not notice")
 	}
@@ -129,7 +144,7 @@ func TestAPushWithSeveralTargetsIsSeenOnce(t *testing.T) {
 			t.Fatalf("mid %d is not seen exactly once", mid)
 		}
 	}
-	if len(c.recent) > 16 {
-		t.Errorf("remembers %d", len(c.recent))
+	if n := cap(c.out.recent.mids); n > 16 {
+		t.Errorf("remembers %d", n)
 	}
 }

@@ -12,19 +12,22 @@ import (
 // shard holds a part of the connections and delivers to them. Which shard a
 // socket belongs to is a hash of its id, and never changes.
 type shard struct {
+	gw   *Gateway
 	jobs chan job // bounded; the worker is its only reader
 
 	mu     sync.Mutex // guards what follows and the marked fields of the connections
 	conns  map[id.Socket]*Connection
-	rooms  map[id.Target]*room
+	users  roomTable
+	docs   roomTable
 	expiry expiry
+	walked *room // that the worker is walking; nil: none
+	border int   // of walked: who is before it is still to be visited
 
 	// Owned by the worker.
 	pass  pass  // at work
 	chunk []ref // scratch: receivers of the pass, bounded
 	batch transport.Batch
-	walks uint64 // marks the connections that a walk has visited
-	late  []ref  // connections with ephemeral events that wait for room
+	late  []ref // connections with ephemeral events that wait for room
 	m     *Metrics
 }
 
@@ -39,7 +42,6 @@ func newShard(queue int, m *Metrics) *shard {
 	return &shard{
 		jobs:  make(chan job, queue),
 		conns: make(map[id.Socket]*Connection),
-		rooms: make(map[id.Target]*room),
 		m:     m,
 	}
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/pkg/reason"
@@ -20,17 +21,17 @@ type lateWatch struct {
 
 type watched struct {
 	ref   ref
-	part  uint32 // the binary event that is being received
+	over  *atomic.Bool // the binary event is complete; nil when it is not about one
 	until time.Time
 }
 
 // keepWatched is how long a queue stays as it is.
 const keepWatched = 256
 
-func (w *lateWatch) watch(r ref, part uint32) {
+func (w *lateWatch) watch(r ref, over *atomic.Bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue = append(w.queue, watched{ref: r, part: part, until: time.Now().Add(w.timeout)})
+	w.queue = append(w.queue, watched{ref: r, over: over, until: time.Now().Add(w.timeout)})
 }
 
 // run calls look for each whose time is over until ctx ends.
@@ -77,7 +78,7 @@ func lateConnect(x watched) {
 
 // lateAttachments closes who announced attachments and did not send them.
 func lateAttachments(x watched) {
-	if c := x.ref.conn; c.gen.Load() == x.ref.gen && c.part.Load() == x.part {
+	if x.ref.conn.gen.Load() == x.ref.gen && !x.over.Load() {
 		x.ref.session.Close(reason.Protocol)
 	}
 }
