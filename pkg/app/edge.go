@@ -113,10 +113,11 @@ func (e *clientPort) run(ctx context.Context) error {
 // over puts the layers of the port on a listener: limits and PROXY headers, what
 // lets the transport write past TLS, and TLS.
 func (e *clientPort) over(l *net.TCPListener) net.Listener {
-	ln := net.Listener(e.port.Listen(l))
+	ln := e.port.Listen(l)
 	if e.tls != nil {
-		ln = tls.NewListener(transport.Listen(ln), e.tls.Config())
+		return tls.NewListener(transport.Listen(ln), e.tls.Config())
 	}
+	ln.Upgrades(e.server.Handler)
 	return ln
 }
 

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,8 @@ type Conn struct {
 	once   sync.Once             // for reading the header
 	remote net.Addr              // set by once
 	inside atomic.Bool           // has a slot
+	early  []byte                // has been read already
+	due    time.Time             // of the first header, which has begun; zero: it has not
 }
 
 // Detach gives the connection away without what it needed while it was new. The
@@ -62,7 +65,28 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.behind {
 		c.once.Do(c.readHeader)
 	}
-	return c.TCPConn.Read(p)
+	return c.take(p)
+}
+
+func (c *Conn) take(p []byte) (int, error) {
+	if len(c.early) == 0 {
+		return c.TCPConn.Read(p)
+	}
+	n := copy(p, c.early)
+	if c.early = c.early[n:]; len(c.early) == 0 {
+		c.early = nil
+	}
+	return n, nil
+}
+
+// SetReadDeadline implements net.Conn. The first one is for a header, of which
+// some may have come at a door.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if !c.due.IsZero() && t.After(c.due) {
+		t = c.due
+	}
+	c.due = time.Time{}
+	return c.TCPConn.SetReadDeadline(t)
 }
 
 // Write implements net.Conn. What a handshake computes has been computed when
@@ -133,11 +157,16 @@ func (c *Conn) header() (Header, error) {
 		}
 		have := len(buf)
 		buf = append(buf, make([]byte, need)...)
-		if err := readFull(c.TCPConn, buf[have:]); err != nil {
+		if _, err := io.ReadFull(reader{c}, buf[have:]); err != nil {
 			return Header{}, err
 		}
 	}
 }
+
+// reader reads a Conn while its PROXY header is being read.
+type reader struct{ c *Conn }
+
+func (r reader) Read(p []byte) (int, error) { return r.c.take(p) }
 
 // connOf finds the Conn below what others have put around it.
 func connOf(c net.Conn) *Conn {

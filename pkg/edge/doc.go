@@ -2,6 +2,7 @@
 // how many and how fast, over which TLS, and with which headers.
 //
 //	accept -> [PROXY header] -> limits of the address -> [TLS] -> HTTP -> Guard
+//	       \-> door: a plain request for a WebSocket ---------------->/
 //
 // A Listener counts connections and refuses what is too much while that is still
 // cheap: before TLS, and before a goroutine where the peer is the client. It

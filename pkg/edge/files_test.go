@@ -48,7 +48,9 @@ func serveWithFewFiles() {
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	if err := server.Serve(port.Listen(inner.(*net.TCPListener))); err != nil {
+	listener := port.Listen(inner.(*net.TCPListener))
+	listener.Upgrades(server.Handler)
+	if err := server.Serve(listener); err != nil {
 		panic(err)
 	}
 }

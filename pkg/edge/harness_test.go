@@ -51,15 +51,18 @@ func newWorld(t testing.TB, change func(*Config), handler http.HandlerFunc) *wor
 		t.Fatal(err)
 	}
 	w := &world{t: t, port: NewPort(cfg, NewMetrics(prometheus.NewRegistry()), quiet()), address: inner.Addr().String()}
-	var ln net.Listener = w.port.Listen(inner.(*net.TCPListener))
+	listener := w.port.Listen(inner.(*net.TCPListener))
+	server := w.port.Server(handler)
+	server.ErrorLog = log.New(io.Discard, "", 0)
+	var ln net.Listener = listener
 	if cfg.TLS() {
 		if w.tls, err = w.port.TLS(); err != nil {
 			t.Fatal(err)
 		}
 		ln = tls.NewListener(ln, w.tls.Config())
+	} else {
+		listener.Upgrades(server.Handler)
 	}
-	server := w.port.Server(handler)
-	server.ErrorLog = log.New(io.Discard, "", 0)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ln) }()
 	t.Cleanup(func() {

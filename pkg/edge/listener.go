@@ -2,7 +2,6 @@ package edge
 
 import (
 	"errors"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -62,6 +61,7 @@ type Listener struct {
 	spare  *spare
 	closed atomic.Bool
 	stop   chan struct{}
+	door   *door // nil: everything is for net/http
 }
 
 // Listen makes a client port of a TCP listener.
@@ -72,6 +72,9 @@ func (p *Port) Listen(inner *net.TCPListener) *Listener {
 // Accept implements net.Listener. It returns with an error only when the
 // listener is closed or broken.
 func (l *Listener) Accept() (net.Conn, error) {
+	if l.door != nil {
+		return l.door.next()
+	}
 	for {
 		tcp, err := l.inner.AcceptTCP()
 		switch {
@@ -93,6 +96,9 @@ func (l *Listener) Close() error {
 		return net.ErrClosed
 	}
 	close(l.stop)
+	if l.door != nil {
+		l.door.close()
+	}
 	return l.inner.Close()
 }
 
@@ -102,23 +108,30 @@ func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
 // admit counts a connection, or closes it. Who stands behind a proxy is only
 // known later.
 func (l *Listener) admit(tcp *net.TCPConn) *Conn {
-	peer := addrOf(tcp.RemoteAddr())
-	c := &Conn{TCPConn: tcp, l: l, behind: l.proxies.Contains(peer)}
-	var p *Place
-	var v Verdict
-	if c.behind || l.exempt(peer) {
-		p, v = l.table.HoldAny()
-	} else {
-		p, v = l.table.Hold(peer)
-	}
+	p, behind, v := l.hold(addrOf(tcp.RemoteAddr()))
+	c := &Conn{TCPConn: tcp, l: l, behind: behind}
 	if v != Welcome {
-		l.m.refused.WithLabelValues(string(v)).Inc()
 		c.abort()
 		return nil
 	}
 	c.place.Store(p)
-	l.m.accepted.Inc()
 	return c
+}
+
+// hold finds the place of a peer, and counts whether there is one.
+func (l *Listener) hold(peer netip.Addr) (p *Place, behind bool, v Verdict) {
+	behind = l.proxies.Contains(peer)
+	if behind || l.exempt(peer) {
+		p, v = l.table.HoldAny()
+	} else {
+		p, v = l.table.Hold(peer)
+	}
+	if v == Welcome {
+		l.m.accepted.Inc()
+	} else {
+		l.m.refused.WithLabelValues(string(v)).Inc()
+	}
+	return p, behind, v
 }
 
 // addrOf is the address of a peer without its port.
@@ -127,11 +140,6 @@ func addrOf(a net.Addr) netip.Addr {
 		return tcp.AddrPort().Addr().Unmap()
 	}
 	return netip.Addr{}
-}
-
-func readFull(c *net.TCPConn, p []byte) error {
-	_, err := io.ReadFull(c, p)
-	return err
 }
 
 func headerVerdict(err error) Verdict {

@@ -58,6 +58,20 @@ func takeOver(s *Session, w http.ResponseWriter, r *http.Request) (*link, error)
 	h := w.Header()
 	s.srv.origins.header(w, r, true)
 	acceptProtocol(w, r)
+	l, err := linkOf(s, w)
+	if err != nil {
+		return nil, err
+	}
+	l.deflate = s.deflates(r)
+	l.push(appendAccept(make([]byte, 0, 256), r.Header["Sec-Websocket-Key"][0], h, l.deflate))
+	return l, nil
+}
+
+// linkOf makes a link of a bare descriptor, or of what the HTTP server has.
+func linkOf(s *Session, w http.ResponseWriter) (*link, error) {
+	if from, ok := w.(giver); ok && s.srv.reactor != nil {
+		return newLinkOf(s, from)
+	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, err
@@ -70,11 +84,8 @@ func takeOver(s *Session, w http.ResponseWriter, r *http.Request) (*link, error)
 	l, err := newLink(s, conn)
 	if err != nil {
 		conn.Close()
-		return nil, err
 	}
-	l.deflate = s.deflates(r)
-	l.push(appendAccept(make([]byte, 0, 256), r.Header["Sec-Websocket-Key"][0], h, l.deflate))
-	return l, nil
+	return l, err
 }
 
 // appendAccept appends the answer to a handshake.

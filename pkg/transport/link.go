@@ -3,6 +3,7 @@ package transport
 import (
 	"crypto/tls"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -86,6 +87,21 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 			return nil, err
 		}
 	}
+	return l, nil
+}
+
+// newLinkOf takes over a bare descriptor for the reactor.
+func newLinkOf(s *Session, from giver) (*link, error) {
+	fd, closed := from.TakeSocket()
+	if fd < 0 {
+		return nil, http.ErrHijacked
+	}
+	x, err := s.srv.reactor.adopt(fd, closed)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{srv: s.srv, s: s, conn: x, in: x, kind: overTCP, fd: int32(fd), role: caller, stripe: s.stripe}
+	l.shrinkBuffer(x)
 	return l, nil
 }
 

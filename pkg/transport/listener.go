@@ -36,6 +36,13 @@ type newcomer interface {
 	Detach() (tcp *net.TCPConn, closed func())
 }
 
+// giver is an answer over a connection that is nothing but a descriptor, which
+// does not block and is watched by nobody. TakeSocket gives it away, and what to
+// call when it has been closed; -1 when it is gone.
+type giver interface {
+	TakeSocket() (fd int, closed func())
+}
+
 // detached is the TCP connection of conn, nil when that is something else.
 func detached(conn net.Conn) (tcp *net.TCPConn, closed func()) {
 	switch c := conn.(type) {

@@ -323,6 +323,11 @@ func (x *polled) SetLinger(sec int) error {
 	return x.do(func() error { return syscall.SetsockoptLinger(x.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &l) })
 }
 
+// SetWriteBuffer is that of net.TCPConn.
+func (x *polled) SetWriteBuffer(n int) error {
+	return x.do(func() error { return syscall.SetsockoptInt(x.fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, n) })
+}
+
 func (x *polled) do(call func() error) error {
 	if !x.use() {
 		return net.ErrClosed

@@ -232,11 +232,27 @@ func (r *reactor) detach(c *net.TCPConn, closed func()) (*polled, error) {
 	if errno != 0 {
 		return nil, os.NewSyscallError("fcntl", errno)
 	}
-	x := &polled{fd: own, left: closed, users: 1, reading: true}
+	x := newPolled(own, closed)
 	if err = r.watch(x); err != nil {
 		syscall.Close(own)
 		return nil, err
 	}
 	c.Close() // the duplicate keeps the connection
 	return x, nil
+}
+
+// adopt takes a descriptor that is the caller's alone, and closes it on an
+// error. It is not read before polled.start.
+func (r *reactor) adopt(fd int, closed func()) (*polled, error) {
+	x := newPolled(fd, closed)
+	if err := r.watch(x); err != nil {
+		x.left()
+		syscall.Close(fd)
+		return nil, err
+	}
+	return x, nil
+}
+
+func newPolled(fd int, closed func()) *polled {
+	return &polled{fd: fd, left: closed, users: 1, reading: true}
 }

@@ -18,6 +18,8 @@ func (*reactor) close() {}
 
 func (*reactor) detach(*net.TCPConn, func()) (*polled, error) { return nil, errors.ErrUnsupported }
 
+func (*reactor) adopt(int, func()) (*polled, error) { return nil, errors.ErrUnsupported }
+
 // polled does not exist here.
 type polled struct {
 	*net.TCPConn

@@ -61,15 +61,19 @@ func main() {
 // serve answers clients as ws-gateway does.
 func serve(cfg edge.Config, l *net.TCPListener, handler http.Handler) {
 	port := edge.NewPort(cfg, edge.NewMetrics(prometheus.NewRegistry()), elog.DefaultLogger)
-	clients := net.Listener(port.Listen(l))
+	server := port.Server(handler)
+	listener := port.Listen(l)
+	clients := net.Listener(listener)
 	if cfg.TLS() {
 		config, err := port.TLS()
 		if err != nil {
 			fail(err)
 		}
 		clients = tls.NewListener(transport.Listen(clients), config.Config())
+	} else {
+		listener.Upgrades(server.Handler)
 	}
-	fail(port.Server(handler).Serve(clients))
+	fail(server.Serve(clients))
 }
 
 // deliver sends what is queued to everybody: together, if several wait.

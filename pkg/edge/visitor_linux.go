@@ -1,0 +1,88 @@
+package edge
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// visitor is a connection at a door: a descriptor, and what is known of it.
+type visitor struct {
+	l      *Listener
+	fd     int
+	peer   netip.AddrPort
+	client netip.AddrPort // the peer, or whom a proxy speaks for
+	place  atomic.Pointer[Place]
+	behind bool // a PROXY header comes first
+	due    time.Time
+}
+
+// close ends the connection.
+func (v *visitor) close() {
+	_ = syscall.Close(v.fd) // nobody else has it
+	if p := v.place.Swap(nil); p != nil {
+		p.Leave()
+	}
+}
+
+// abort closes the connection without a word, which leaves nothing of it in the
+// kernel either.
+func (v *visitor) abort() {
+	linger := syscall.Linger{Onoff: 1}
+	_ = syscall.SetsockoptLinger(v.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &linger) // it is closed all the same
+	v.close()
+}
+
+// take gives the descriptor away, and what to call when it has been closed.
+func (v *visitor) take() (fd int, closed func()) { return v.fd, v.place.Swap(nil).leave }
+
+// conn makes a net.Conn of the descriptor, which is not used any more then. It
+// begins with what has been read.
+func (v *visitor) conn(early []byte) (*Conn, error) {
+	f := os.NewFile(uintptr(v.fd), "client")
+	c, err := net.FileConn(f)
+	_ = f.Close() // c has a duplicate
+	place := v.place.Swap(nil)
+	if err != nil {
+		place.Leave()
+		return nil, err
+	}
+	made := &Conn{TCPConn: c.(*net.TCPConn), l: v.l, behind: v.behind, due: v.due}
+	made.early = append(made.early, early...)
+	made.place.Store(place)
+	return made, nil
+}
+
+// introduce finds the request behind a PROXY header in b. It is false when that
+// header is not complete or not good.
+func (v *visitor) introduce(b []byte) (request []byte, ok bool) {
+	v.client = v.peer
+	if !v.behind {
+		return b, true
+	}
+	have := 0
+	for {
+		h, need, err := ParseHeader(b[:have], v.l.cfg.ProxyHeaderBytes)
+		if err != nil || have+need > len(b) {
+			return nil, false
+		}
+		if need == 0 {
+			if h.Source.IsValid() {
+				v.client = h.Source
+			}
+			return b[have:], true
+		}
+		have += need
+	}
+}
+
+// settle has a client behind a proxy counted as itself.
+func (v *visitor) settle() Verdict {
+	if v.client == v.peer || v.l.exempt(v.client.Addr()) {
+		return Welcome
+	}
+	return v.l.table.move(&v.place, v.client.Addr())
+}

@@ -1,0 +1,79 @@
+package transport
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// barely answers with a bare descriptor, as a client port does.
+type barely struct {
+	http.ResponseWriter
+	of *guests
+}
+
+// TakeSocket implements giver.
+func (b barely) TakeSocket() (fd int, closed func()) {
+	conn, _, err := http.NewResponseController(b.ResponseWriter).Hijack()
+	if err != nil {
+		return -1, nil
+	}
+	tcp, closed := conn.(*guest).Detach()
+	defer tcp.Close()
+	raw, err := tcp.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(from uintptr) { fd, _ = syscall.Dup(int(from)) })
+	}
+	if err != nil {
+		return -1, nil
+	}
+	return fd, closed
+}
+
+// A connection that is nothing but a descriptor is read, written and counted to
+// its end; where there is no reactor it is taken as a net.Conn.
+func TestABareDescriptorIsTakenOver(t *testing.T) {
+	for _, reader := range []string{readerAuto, readerGoroutine} {
+		t.Run(reader, func(t *testing.T) {
+			var l guests
+			w := newWorld(t, config(func(c *Config) { c.Reader, c.CloseTimeout = reader, 50*time.Millisecond }), option{serve: func(_ *world, ts *httptest.Server) {
+				l.Listener = ts.Listener
+				ts.Listener = &l
+				inner := ts.Config.Handler
+				ts.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					inner.ServeHTTP(barely{w, &l}, r)
+				})
+				ts.Start()
+			}})
+			is := func(n int32) {
+				t.Helper()
+				eventually(t, "the right count", func() bool { return l.inside.Load() == n })
+			}
+			p, c := w.websocket(4)
+			is(1)
+			p.say("4hello")
+			c.wants("hello")
+			if err := c.s.Send(NewFrame([]byte("back"))); err != nil {
+				t.Fatal(err)
+			}
+			p.wants("4back")
+			if reader == readerAuto {
+				if _, bare := c.s.link.Load().conn.(*polled); !bare {
+					t.Error("it is not in the reactor")
+				}
+			}
+			p.Close()
+			c.wantsClosed(ReasonTransportClose)
+			is(0)
+			_, d := w.websocket(4)
+			is(1)
+			d.s.Close(ReasonServer)
+			d.wantsClosed(ReasonServer)
+			is(0)
+		})
+	}
+}
+
+func (b barely) Unwrap() http.ResponseWriter { return b.ResponseWriter }
