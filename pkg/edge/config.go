@@ -84,7 +84,7 @@ type Config struct {
 	// files that the process may open, the rest being for what it needs itself.
 	MaxConns int `toml:"max_conns"`
 	// MaxAddresses is how many addresses without a connection are remembered.
-	// Default 65536, of about 200 bytes each. A flood from more of them than that
+	// Default 65536, of about 60 bytes each. A flood from more of them than that
 	// is bounded by MaxConns and MaxHandshakes only.
 	MaxAddresses int `toml:"max_addresses"`
 

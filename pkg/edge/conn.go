@@ -30,7 +30,7 @@ func (c *Conn) Detach() (tcp *net.TCPConn, closed func()) {
 	if p == nil {
 		return c.TCPConn, nil // it is closed already
 	}
-	return c.TCPConn, p.leave
+	return c.TCPConn, p.leaver()
 }
 
 // Close implements net.Conn.

@@ -1,12 +1,12 @@
 package edge
 
 import (
+	"encoding/binary"
+	"math"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Limits bound what one address may have and do, and all together.
@@ -41,29 +41,49 @@ const (
 type Table struct {
 	limits Limits
 	now    func() time.Time
+	start  time.Time
+	bucket bucket // of each address
 
 	mu     sync.Mutex // guards what follows, and the places
-	places map[netip.Addr]*Place
+	places map[key]*Place
 	others *Place // for who has no limit of its own
 	total  int
 	swept  time.Time
 }
 
-// Place is what a Table knows of an address.
+// Place is what a Table knows of an address. Behind many addresses there is one
+// client each, so that it is kept small.
 type Place struct {
-	table  *Table
-	held   int
-	bucket *rate.Limiter // nil: no limit
-	leave  func()        // Leave, made once for all who hold it
+	table *Table
+	leave func() // Leave, made once for all who need it
+	full  int64  // when the bucket is full again, in nanoseconds since the table's start
+	held  int32
 }
+
+// bucket is how fast an address may ask, in nanoseconds: a token comes after cost,
+// and an empty bucket is full again after room. Zero means no limit.
+type bucket struct{ cost, room int64 }
+
+func newBucket(perSecond float64, burst int) bucket {
+	if perSecond <= 0 {
+		return bucket{}
+	}
+	const most = math.MaxInt64 / 4 // a sum of two is still a time
+	cost := int64(min(float64(time.Second)/perSecond, most))
+	return bucket{cost: cost, room: int64(min(float64(cost)*float64(max(burst, 1)), most))}
+}
+
+// spent tells whether there is no token in a bucket that is full at a time.
+func (b bucket) spent(full, now int64) bool { return max(full, now)-now+b.cost > b.room }
 
 // sweepEvery is the time between two looks for addresses to forget.
 const sweepEvery = time.Minute
 
 // NewTable returns an empty table.
 func NewTable(limits Limits, now func() time.Time) *Table {
-	t := &Table{limits: limits, now: now, places: make(map[netip.Addr]*Place)}
-	t.others = t.newPlace()
+	t := &Table{limits: limits, now: now, start: now(), places: make(map[key]*Place)}
+	t.bucket = newBucket(limits.PerSecond, limits.Burst)
+	t.others = &Place{table: t}
 	return t
 }
 
@@ -87,7 +107,7 @@ func (t *Table) Enter(a netip.Addr) *Place {
 func (t *Table) Leave(a netip.Addr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p := t.places[key(a)]; p != nil {
+	if p := t.places[keyOf(a)]; p != nil {
 		t.leaveLocked(p)
 	}
 }
@@ -136,8 +156,8 @@ func (t *Table) move(at *atomic.Pointer[Place], a netip.Addr) Verdict {
 func (t *Table) Spent(a netip.Addr) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.places[key(a)]
-	return p != nil && p.bucket != nil && p.bucket.TokensAt(t.now()) < 1
+	p := t.places[keyOf(a)]
+	return p != nil && t.bucket.spent(p.full, t.sinceStart())
 }
 
 // Total is how many have entered and not left.
@@ -169,23 +189,31 @@ func (t *Table) leaveLocked(p *Place) {
 	t.total--
 }
 
-func (t *Table) newPlace() *Place {
-	p := &Place{table: t}
-	p.leave = p.Leave
-	return p
+// leaver returns Leave as a function.
+func (p *Place) leaver() func() {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	if p.leave == nil {
+		p.leave = p.Leave
+	}
+	return p.leave
 }
+
+func (t *Table) sinceStart() int64 { return int64(t.now().Sub(t.start)) }
 
 func (t *Table) askLocked(a netip.Addr) (*Place, Verdict) {
 	if t.limits.Total > 0 && t.total >= t.limits.Total {
 		return nil, Full
 	}
 	p := t.placeLocked(a)
-	if t.limits.PerAddress > 0 && p.held >= t.limits.PerAddress {
+	if t.limits.PerAddress > 0 && int(p.held) >= t.limits.PerAddress {
 		return nil, TooMany
 	}
-	if p.bucket != nil && !p.bucket.AllowN(t.now(), 1) {
+	now := t.sinceStart()
+	if t.bucket.spent(p.full, now) {
 		return nil, TooFast
 	}
+	p.full = max(p.full, now) + t.bucket.cost
 	return p, Welcome
 }
 
@@ -196,8 +224,8 @@ func (t *Table) enterLocked(p *Place) *Place {
 }
 
 func (t *Table) placeLocked(a netip.Addr) *Place {
-	a = key(a)
-	if p := t.places[a]; p != nil {
+	k := keyOf(a)
+	if p := t.places[k]; p != nil {
 		return p
 	}
 	now := t.now()
@@ -207,19 +235,17 @@ func (t *Table) placeLocked(a netip.Addr) *Place {
 	if t.limits.Remembered > 0 && len(t.places) >= t.limits.Remembered {
 		t.evictLocked()
 	}
-	p := t.newPlace()
-	if t.limits.PerSecond > 0 {
-		p.bucket = rate.NewLimiter(rate.Limit(t.limits.PerSecond), max(t.limits.Burst, 1))
-	}
-	t.places[a] = p
+	p := &Place{table: t}
+	t.places[k] = p
 	return p
 }
 
 func (t *Table) sweepLocked(now time.Time) {
 	t.swept = now
-	for a, p := range t.places {
-		if p.held <= 0 && (p.bucket == nil || p.bucket.TokensAt(now) >= float64(p.bucket.Burst())) {
-			delete(t.places, a)
+	at := int64(now.Sub(t.start))
+	for k, p := range t.places {
+		if p.held <= 0 && p.full <= at {
+			delete(t.places, k)
 		}
 	}
 }
@@ -241,12 +267,18 @@ func (t *Table) evictLocked() {
 	}
 }
 
-// key is what an address is counted as.
-func key(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, _ := a.Prefix(64) // fits any IPv6 address
-		return p.Addr()
+// key is what an address is counted as: an IPv6 address as its /64. IPv4 and
+// what is no address have keys in ::/8, where no client can be.
+type key uint64
+
+func keyOf(a netip.Addr) key {
+	switch a = a.Unmap(); {
+	case a.Is4():
+		b := a.As4()
+		return 0xffff<<32 | key(binary.BigEndian.Uint32(b[:]))
+	case a.Is6():
+		b := a.As16()
+		return key(binary.BigEndian.Uint64(b[:]))
 	}
-	return a
+	return 1 << 48
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 var (
@@ -118,7 +119,7 @@ func TestWhatIsMovedIsCountedOnce(t *testing.T) {
 		t.Errorf("with room again: %q", v)
 	}
 	other.Swap(nil).Leave()
-	if table.Total() != 0 || table.places[ann].held != 0 || table.places[bob] != nil {
+	if table.Total() != 0 || table.places[keyOf(ann)].held != 0 || table.places[keyOf(bob)] != nil {
 		t.Errorf("%d left", table.Total())
 	}
 }
@@ -188,5 +189,73 @@ func TestAskingAKnownAddressDoesNotAllocate(t *testing.T) {
 	table.Ask(ann)
 	if n := testing.AllocsPerRun(100, func() { table.Ask(ann); table.Spent(ann) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestABucketOfAnyRate(t *testing.T) {
+	for _, l := range []Limits{
+		{PerSecond: 0.001, Burst: 1}, {PerSecond: 1e-6, Burst: 1000}, {PerSecond: 3, Burst: 7}, {PerSecond: 1e6, Burst: 100}, {PerSecond: 20, Burst: 0},
+	} {
+		c := newClock()
+		table := NewTable(l, c.now)
+		burst := max(l.Burst, 1)
+		for n := range burst {
+			if v := table.Ask(ann); v != Welcome {
+				t.Fatalf("%+v: number %d is refused: %q", l, n, v)
+			}
+		}
+		if table.Ask(ann) != TooFast {
+			t.Errorf("%+v: one more than the burst", l)
+		}
+		every := time.Duration(float64(time.Second) / l.PerSecond)
+		c.move(every + time.Nanosecond)
+		if table.Ask(ann) != Welcome || table.Ask(ann) != TooFast {
+			t.Errorf("%+v: not one more after %v", l, every)
+		}
+		c.move(-time.Hour) // a clock that is set back gives nothing and takes nothing
+		if table.Ask(ann) != TooFast {
+			t.Errorf("%+v: one more for a clock that was set back", l)
+		}
+		c.move(time.Hour + every)
+		if table.Ask(ann) != Welcome {
+			t.Errorf("%+v: refused after it", l)
+		}
+	}
+}
+
+func TestWhatIsNoAddressIsOneOfItsOwn(t *testing.T) {
+	keys := map[key]string{}
+	for _, text := range []string{"", "0.0.0.0", "255.255.255.255", "127.0.0.1", "::", "2001:db8::1", "2001:db8:0:1::1", "fe80::1", "ff02::1"} {
+		var a netip.Addr
+		if text != "" {
+			a = netip.MustParseAddr(text)
+		}
+		if other, taken := keys[keyOf(a)]; taken {
+			t.Errorf("%q counts as %q", text, other)
+		}
+		keys[keyOf(a)] = text
+	}
+	if keyOf(netip.MustParseAddr("fe80::1%eth0")) != keyOf(netip.MustParseAddr("fe80::2")) {
+		t.Error("a zone makes another address")
+	}
+}
+
+func TestAnAddressIsLeftByItself(t *testing.T) {
+	table := NewTable(Limits{PerAddress: 1}, newClock().now)
+	table.Enter(ann)
+	table.Leave(bob) // who was never there
+	if table.Total() != 1 || table.Ask(ann) != TooMany {
+		t.Error("the wrong one has left")
+	}
+	if table.Leave(ann); table.Total() != 0 || table.Ask(ann) != Welcome {
+		t.Error("it has not left")
+	}
+}
+
+// With one client behind each address, what is known of it is part of what a
+// connection takes.
+func TestWhatIsKnownOfAnAddressIsSmall(t *testing.T) {
+	if n := unsafe.Sizeof(Place{}); n > 32 {
+		t.Errorf("a place takes %d bytes", n)
 	}
 }

@@ -40,7 +40,7 @@ type AddressConfig struct {
 	// UnknownBurst is how many of these may come at once. Default 500.
 	UnknownBurst int `toml:"unknown_burst"`
 	// MaxRemembered is how many addresses without a session are remembered.
-	// Default 65536, of about 200 bytes each.
+	// Default 65536, of about 60 bytes each.
 	MaxRemembered int `toml:"max_remembered"`
 }
 
