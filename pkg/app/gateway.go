@@ -81,7 +81,7 @@ func (p *gatewayProgram) open(ids *id.Generator) error {
 	}
 	p.gateway = gateway.New(p.cfg.Gateway, p.cfg.Transport, gateway.Deps{
 		IDs: ids, Verifier: verify, Policy: p.cfg.Auth.Policy(), Uplink: p.producer,
-		Revocations: session.NewRevocations(p.cfg.Session, p.redis, sessionMetrics, time.Now),
+		Revocations: p.index.Revocations(),
 		Downlink:    p.kafka.Consumer(p.cfg.Kafka.DownTopic, relayGroup),
 		Stream:      stream.New(p.cfg.Stream, p.redis, p.log, stream.NewMetrics(p.reg)),
 		Index:       p.index, Mesh: forwarder{caller},

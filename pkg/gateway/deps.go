@@ -68,9 +68,9 @@ type Stream interface {
 // Index tells everybody which sockets are here; *session.Index.
 type Index interface {
 	Add(ctx context.Context, c session.Client) error
-	Remove(ctx context.Context, c session.Client) error
-	Join(ctx context.Context, s id.Socket, d id.Doc) error
-	Leave(ctx context.Context, s id.Socket, d id.Doc) error
+	Remove(ctx context.Context, clients ...session.Client) error
+	Join(ctx context.Context, s id.Socket, docs ...id.Doc) error
+	Leave(ctx context.Context, s id.Socket, docs ...id.Doc) error
 }
 
 // Forwarder serves a request whose session lives on another replica;

@@ -74,15 +74,15 @@ func (g *Gateway) leaveDoc(s *shard, socket id.Socket, d id.Doc) bool {
 
 // joinedDocs writes memberships to the index.
 func (g *Gateway) joinedDocs(socket id.Socket, docs []id.Doc) {
-	for _, d := range docs {
-		g.indexDo("join", func(ctx context.Context) error { return g.deps.Index.Join(ctx, socket, d) })
+	if len(docs) > 0 {
+		g.indexDo("join", func(ctx context.Context) error { return g.deps.Index.Join(ctx, socket, docs...) })
 	}
 }
 
 // leftDocs takes memberships from the index.
 func (g *Gateway) leftDocs(socket id.Socket, docs []id.Doc) {
-	for _, d := range docs {
-		g.indexDo("leave", func(ctx context.Context) error { return g.deps.Index.Leave(ctx, socket, d) })
+	if len(docs) > 0 {
+		g.indexDo("leave", func(ctx context.Context) error { return g.deps.Index.Leave(ctx, socket, docs...) })
 	}
 }
 

@@ -148,27 +148,29 @@ func (w *worldIndex) Add(_ context.Context, c session.Client) error {
 	return nil
 }
 
-func (w *worldIndex) Remove(_ context.Context, c session.Client) error {
+func (w *worldIndex) Remove(_ context.Context, clients ...session.Client) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.index, c.Socket)
+	for _, c := range clients {
+		delete(w.index, c.Socket)
+	}
 	return nil
 }
 
-func (w *worldIndex) Join(_ context.Context, s id.Socket, d id.Doc) error {
+func (w *worldIndex) Join(_ context.Context, s id.Socket, docs ...id.Doc) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.index[s]
-	c.Docs = append(slices.Clone(c.Docs), d)
+	c.Docs = append(slices.Clone(c.Docs), docs...)
 	w.index[s] = c
 	return nil
 }
 
-func (w *worldIndex) Leave(_ context.Context, s id.Socket, d id.Doc) error {
+func (w *worldIndex) Leave(_ context.Context, s id.Socket, docs ...id.Doc) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.index[s]
-	c.Docs = slices.DeleteFunc(slices.Clone(c.Docs), func(x id.Doc) bool { return x == d })
+	c.Docs = slices.DeleteFunc(slices.Clone(c.Docs), func(x id.Doc) bool { return slices.Contains(docs, x) })
 	w.index[s] = c
 	return nil
 }

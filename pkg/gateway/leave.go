@@ -226,13 +226,17 @@ func (l *leaver) settle(batch []departure) (owed []departure) {
 			failed[o.index] = o.err
 		}
 	}
+	said := make([]session.Client, 0, len(batch))
 	for i, d := range batch {
 		if err := failed[i]; err != nil {
 			l.gw.log.Warn("disconnect event not taken", elog.String("socket", d.client.Socket.String()), elog.FieldErr(err))
 			owed = append(owed, d)
 			continue
 		}
-		l.gw.indexDo("remove", func(ctx context.Context) error { return l.gw.deps.Index.Remove(ctx, d.client) })
+		said = append(said, d.client)
+	}
+	if len(said) > 0 {
+		l.gw.indexDo("remove", func(ctx context.Context) error { return l.gw.deps.Index.Remove(ctx, said...) })
 	}
 	return owed
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -98,6 +100,55 @@ func BenchmarkRebuild(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64((cpu()-used).Milliseconds())/float64(b.N), "cpu-ms/op")
+}
+
+// BenchmarkConnect does what Redis is asked at a connect, and what it is told at
+// the end, with many clients at once.
+func BenchmarkConnect(b *testing.B) {
+	for _, clients := range []int{1, 16, 256} {
+		b.Run(fmt.Sprint("clients=", clients), func(b *testing.B) {
+			p := benchPlace(b)
+			h := p.crowd(p.index(asDefault), 10)
+			h.i.self.Store(&local{Node: h.node, tag: tagOf(h.node.Boot), truth: h})
+			r := h.i.Revocations()
+			before, used := p.commands(), cpu()
+			b.ReportAllocs()
+			var n atomic.Int64
+			b.SetParallelism(max(1, clients/runtime.GOMAXPROCS(0)))
+			work := func(next func() bool) {
+				for next() {
+					k := n.Add(1)
+					c := h.hold(id.User(fmt.Sprint("user-", k)), id.Doc(fmt.Sprint("doc-", k%1000)))
+					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+					if yes, err := r.Revoked(ctx, Token{User: c.User, AuthType: "web"}); yes || err != nil {
+						b.Error(yes, err)
+					}
+					if err := h.i.Add(ctx, c); err != nil {
+						b.Error(err)
+					}
+					cancel()
+				}
+			}
+			if clients == 1 {
+				work(b.Loop)
+			} else {
+				b.RunParallel(func(pb *testing.PB) { work(pb.Next) })
+			}
+			b.ReportMetric(float64((cpu()-used).Microseconds())/float64(b.N), "cpu-us/op")
+			b.ReportMetric(float64(p.commands()-before)/float64(b.N), "commands/op")
+		})
+	}
+}
+
+// commands counts what a real Redis was told until now.
+func (p *place) commands() (n int) {
+	if p.Mini != nil {
+		return 0
+	}
+	info := must[string](p.T)(p.Client().Info(context.Background(), "stats").Result())
+	_, info, _ = strings.Cut(info, "total_commands_processed:")
+	_, _ = fmt.Sscan(info, &n)
+	return n
 }
 
 func BenchmarkAddRemove(b *testing.B) {

@@ -1,9 +1,13 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/go-redis/redis/v8"
 
 	"sluice/pkg/id"
 )
@@ -16,119 +20,153 @@ func (i *Index) Add(ctx context.Context, c Client) (err error) {
 	defer func() { stop(err) }()
 	v := i.version()
 	t := tagOf(c.Boot)
-	p := i.pipe()
-	key := i.keys.client(c.Socket)
-	p.Do(ctx, record([]any{"hset", key}, &c, v)...)
-	p.expire(ctx, key)
-	i.enterLists(ctx, p, &c, t, v)
-	p.enter(ctx, i.keys.nodeClients(Node{c.Replica, c.Boot}), v, c.Socket.String())
-	if err := p.exec(ctx); err != nil {
+	p := i.group.part()
+	var key any = i.keys.client(c.Socket)
+	p.do(record(append(make([]any, 0, 16+2*len(c.Docs)), "hset", key), &c, v)...)
+	p.expire(key)
+	i.enterLists(p, &c, t, v)
+	p.enter(i.keys.nodeClients(Node{c.Replica, c.Boot}), v, c.Socket.String())
+	if err := i.group.run(ctx, mix(uint64(c.Socket)), p); err != nil {
 		i.doubt(c)
 		return fmt.Errorf("add a socket to the index: %w", err)
 	}
+	p.free()
 	return i.recheck(ctx, []Client{c})
 }
 
 // enterLists puts c into the lists of its user and documents.
-func (i *Index) enterLists(ctx context.Context, p pipe, c *Client, t tag, v int64) {
+func (i *Index) enterLists(p *part, c *Client, t tag, v int64) {
 	m := member(c.Socket, t)
 	if c.User != "" {
-		p.enter(ctx, i.keys.user(c.User), v, m)
+		p.enter(i.keys.user(c.User), v, m)
 	}
 	for _, d := range c.Docs {
-		p.enter(ctx, i.keys.docOf(d, c.Socket), v, m)
-		p.enter(ctx, i.keys.docNodes(d), v, nodeMember(c.Replica, t))
+		p.enter(i.keys.docOf(d, c.Socket), v, m)
+		p.enter(i.keys.docNodes(d), v, nodeMember(c.Replica, t))
 	}
 }
 
-// Remove takes a socket out of the index, with the documents in c. Drop it from
-// Local first. It is final: a socket's id is never used again. After an error
-// the entries are in doubt, and Run repairs them.
-func (i *Index) Remove(ctx context.Context, c Client) (err error) {
+// Remove takes sockets out of the index, with the documents that come with them.
+// Drop them from Local first. It is final: a socket's id is never used again.
+// After an error the entries are in doubt, and Run repairs them.
+func (i *Index) Remove(ctx context.Context, clients ...Client) (err error) {
+	if len(clients) == 0 {
+		return nil
+	}
 	stop := i.time("remove")
 	defer func() { stop(err) }()
-	p := i.pipe()
-	i.dropLists(ctx, p, []Client{c})
-	if err := p.exec(ctx); err != nil {
-		i.doubt(c)
-		return fmt.Errorf("remove a socket from the index: %w", err)
+	p := i.group.part()
+	i.dropLists(p, clients)
+	if err := i.group.run(ctx, mix(uint64(clients[0].Socket)), p); err != nil {
+		for _, c := range clients {
+			i.doubt(c)
+		}
+		return fmt.Errorf("remove sockets from the index: %w", err)
 	}
+	p.free()
 	return nil
 }
 
-// dropLists takes sockets out of everything. The entry in the replica's own set
-// goes last, because that is where the rest is found by.
-func (i *Index) dropLists(ctx context.Context, p pipe, clients []Client) {
-	type docNode struct {
-		doc id.Doc
-		Node
-	}
-	versions := make(map[docNode]int64)
-	self := i.self.Load()
+// docNode is a process in a document's list of replicas.
+type docNode struct {
+	doc id.Doc
+	Node
+}
+
+// dropLists takes sockets out of everything. The entries in the replicas' own
+// sets go last, because that is where the rest is found by.
+func (i *Index) dropLists(p *part, clients []Client) {
+	p.weight = max(p.weight, len(clients))
+	var docs []docNode
 	for n := range clients {
 		c := &clients[n]
 		m := member(c.Socket, tagOf(c.Boot))
-		p.Do(ctx, "del", i.keys.client(c.Socket))
+		p.do("del", i.keys.client(c.Socket))
 		if c.User != "" {
-			p.Do(ctx, "zrem", i.keys.user(c.User), m)
+			p.do("zrem", i.keys.user(c.User), m)
 		}
 		for _, d := range c.Docs {
-			p.Do(ctx, "zrem", i.keys.docOf(d, c.Socket), m)
-			versions[docNode{d, Node{c.Replica, c.Boot}}] = 0
+			p.do("zrem", i.keys.docOf(d, c.Socket), m)
+			docs = append(docs, docNode{d, Node{c.Replica, c.Boot}})
 		}
 	}
-	for dn := range versions {
-		if self != nil && dn.Node == self.Node {
-			i.unhold(ctx, p, self, dn.doc)
-		} else if self != nil {
-			p.Do(ctx, "zrem", i.keys.docNodes(dn.doc), nodeMember(dn.Replica, tagOf(dn.Boot)))
-		}
-	}
+	i.dropNodes(p, docs)
+	own := make(map[Node][]any)
 	for n := range clients {
 		c := &clients[n]
-		p.Do(ctx, "zrem", i.keys.nodeClients(Node{c.Replica, c.Boot}), c.Socket.String())
+		node := Node{c.Replica, c.Boot}
+		if own[node] == nil {
+			own[node] = []any{"zrem", i.keys.nodeClients(node)}
+		}
+		own[node] = append(own[node], c.Socket.String())
+	}
+	for _, args := range own {
+		p.do(args...)
+	}
+}
+
+// dropNodes takes processes off the lists of documents that a member has left:
+// this one if it has no more, another one because its sockets are swept.
+func (i *Index) dropNodes(p *part, docs []docNode) {
+	self := i.self.Load()
+	if self == nil {
+		return
+	}
+	slices.SortFunc(docs, func(a, b docNode) int {
+		return cmp.Or(cmp.Compare(a.doc, b.doc), cmp.Compare(a.Replica, b.Replica), cmp.Compare(a.Boot, b.Boot))
+	})
+	for _, dn := range slices.Compact(docs) {
+		if dn.Node == self.Node {
+			i.unhold(p, self, dn.doc)
+		} else {
+			p.do("zrem", i.keys.docNodes(dn.doc), nodeMember(dn.Replica, tagOf(dn.Boot)))
+		}
 	}
 }
 
 // unhold takes this replica off a document's list when it has no more members.
 // The version is drawn before Local is asked: a join that Local did not know of
 // then has a higher one.
-func (i *Index) unhold(ctx context.Context, p pipe, self *local, d id.Doc) {
+func (i *Index) unhold(p *part, self *local, d id.Doc) {
 	v := i.version()
 	if !self.truth.Holds(d) {
-		p.leave(ctx, i.keys.docNodes(d), nodeMember(self.Replica, self.tag), v)
+		p.leave(i.keys.docNodes(d), nodeMember(self.Replica, self.tag), v)
 	}
 }
 
-// Join makes a socket a member of a document. Local must know it first.
-func (i *Index) Join(ctx context.Context, s id.Socket, d id.Doc) (err error) {
+// Join makes a socket a member of documents. Local must know it first.
+func (i *Index) Join(ctx context.Context, s id.Socket, docs ...id.Doc) (err error) {
 	stop := i.time("join")
 	defer func() { stop(err) }()
-	v := i.version()
+	v := i.versions(len(docs)) // the order of the documents is kept
 	node, err := i.nodeOf(ctx, s)
 	if err != nil {
 		return fmt.Errorf("join a document: %w", err)
 	}
-	t := tagOf(node.Boot)
-	p := i.pipe()
-	known := p.joinRecord(ctx, i.keys.client(s), d, v)
-	p.enter(ctx, i.keys.docOf(d, s), v, member(s, t))
-	p.enter(ctx, i.keys.docNodes(d), v, nodeMember(node.Replica, t))
-	c := Client{Socket: s, Docs: []id.Doc{d}, Replica: node.Replica, Boot: node.Boot}
-	if err := p.exec(ctx); err != nil {
+	c := Client{Socket: s, Docs: docs, Replica: node.Replica, Boot: node.Boot}
+	p := i.group.part()
+	var known *redis.Cmd
+	for n, d := range docs {
+		known = p.joinRecord(i.keys.client(s), d, v-int64(len(docs)-1-n))
+	}
+	i.enterLists(p, &c, tagOf(node.Boot), v)
+	if err := i.group.run(ctx, mix(uint64(s)), p); err != nil {
 		i.doubt(c)
 		return fmt.Errorf("join a document: %w", err)
 	}
-	if n, err := known.Int(); err == nil && n == 0 {
-		i.doubt(c) // Redis has lost the record
+	if known != nil {
+		if n, err := known.Int(); err == nil && n == 0 {
+			i.doubt(c) // Redis has lost the record
+		}
 	}
+	p.free()
 	return i.recheck(ctx, []Client{c})
 }
 
-// Leave ends a membership. Local must have ended it first. It does not undo a
+// Leave ends memberships. Local must have ended them first. It does not undo a
 // newer join, whichever of the two reaches Redis last, and whichever of the two
 // methods is called last: what counts is the order in Local.
-func (i *Index) Leave(ctx context.Context, s id.Socket, d id.Doc) (err error) {
+func (i *Index) Leave(ctx context.Context, s id.Socket, docs ...id.Doc) (err error) {
 	stop := i.time("leave")
 	defer func() { stop(err) }()
 	v := i.version()
@@ -139,30 +177,31 @@ func (i *Index) Leave(ctx context.Context, s id.Socket, d id.Doc) (err error) {
 	if err != nil {
 		return fmt.Errorf("leave a document: %w", err)
 	}
+	c := Client{Socket: s, Docs: docs, Replica: node.Replica, Boot: node.Boot}
 	if self := i.self.Load(); self != nil {
-		if now, ok := self.truth.Lookup(s); ok && contains(now.Docs, d) {
-			return nil // joined again since
+		if now, ok := self.truth.Lookup(s); ok {
+			c.Docs = without(c, now.Docs).Docs // not those joined again since
 		}
 	}
-	c := Client{Socket: s, Docs: []id.Doc{d}, Replica: node.Replica, Boot: node.Boot}
-	p := i.pipe()
-	i.leaveDocs(ctx, p, &c, v)
-	if err := p.exec(ctx); err != nil {
+	p := i.group.part()
+	i.leaveDocs(p, &c, v)
+	if err := i.group.run(ctx, mix(uint64(s)), p); err != nil {
 		i.doubt(c)
 		return fmt.Errorf("leave a document: %w", err)
 	}
+	p.free()
 	return nil
 }
 
 // leaveDocs takes c, which stays, out of the documents that it names.
-func (i *Index) leaveDocs(ctx context.Context, p pipe, c *Client, v int64) {
+func (i *Index) leaveDocs(p *part, c *Client, v int64) {
 	m := member(c.Socket, tagOf(c.Boot))
 	self := i.self.Load()
 	for _, d := range c.Docs {
-		p.leaveRecord(ctx, i.keys.client(c.Socket), d, v)
-		p.leave(ctx, i.keys.docOf(d, c.Socket), m, v)
+		p.leaveRecord(i.keys.client(c.Socket), d, v)
+		p.leave(i.keys.docOf(d, c.Socket), m, v)
 		if self != nil && c.Boot == self.Boot {
-			i.unhold(ctx, p, self, d)
+			i.unhold(p, self, d)
 		}
 	}
 }
@@ -220,17 +259,18 @@ func (i *Index) recheck(ctx context.Context, written []Client) error {
 	if gone == nil && left == nil {
 		return nil
 	}
-	p := i.pipe()
-	i.dropLists(ctx, p, gone)
+	p := i.group.part()
+	i.dropLists(p, gone)
 	for n := range left {
-		i.leaveDocs(ctx, p, &left[n], v)
+		i.leaveDocs(p, &left[n], v)
 	}
-	if err := p.exec(ctx); err != nil {
+	if err := i.group.run(ctx, mix(uint64(written[0].Socket)), p); err != nil {
 		for _, c := range append(gone, left...) {
 			i.doubt(c)
 		}
 		return fmt.Errorf("take back entries of the index: %w", err)
 	}
+	p.free()
 	i.m.repaired.Add(float64(len(gone) + len(left)))
 	return nil
 }

@@ -62,6 +62,19 @@ type Config struct {
 	CacheAfter int `toml:"cache_after"`
 	// CacheKeys bounds the cache. Default 1024 keys.
 	CacheKeys int `toml:"cache_keys"`
+	// GroupLanes is the number of pipelines in flight that connects, joins and
+	// leaves share. Default 2, at most 64. Fewer make larger pipelines, which
+	// cost less; more are for a Redis that is far away.
+	GroupLanes int `toml:"group_lanes"`
+	// GroupMost is the number of operations that share one pipeline. Default
+	// 256, at most 10000.
+	GroupMost int `toml:"group_most"`
+	// GroupBytes bounds what is sent by one such pipeline. Default 262144; at
+	// least 65536, for a single socket of many documents goes as a whole.
+	GroupBytes int `toml:"group_bytes"`
+	// GroupQueue is the number of operations that may wait in one lane. Default
+	// 10000. What is more fails at once, and is repaired later.
+	GroupQueue int `toml:"group_queue"`
 	// Timeout ends a call to Redis that runs in the background, for one
 	// pipeline. Default 3s. Look-ups and changes end with their context.
 	Timeout time.Duration `toml:"timeout"`
@@ -84,6 +97,10 @@ func DefaultConfig() Config {
 		CacheFor:       time.Second,
 		CacheAfter:     8,
 		CacheKeys:      1024,
+		GroupLanes:     2,
+		GroupMost:      256,
+		GroupBytes:     256 << 10,
+		GroupQueue:     10_000,
 		Timeout:        3 * time.Second,
 	}
 }
@@ -129,6 +146,10 @@ func (c *Config) Validate() error {
 	}
 	between("cache_after", c.CacheAfter, 1, 1_000_000)
 	between("cache_keys", c.CacheKeys, 1, 1_000_000)
+	between("group_lanes", c.GroupLanes, 1, 64)
+	between("group_most", c.GroupMost, 1, 10_000)
+	between("group_bytes", c.GroupBytes, 64<<10, 16<<20)
+	between("group_queue", c.GroupQueue, 1, 1_000_000)
 	if c.Timeout <= 0 {
 		bad("timeout", "positive")
 	}

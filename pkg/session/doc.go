@@ -20,7 +20,8 @@
 // id: lists carry it because a replica that was restarted keeps its number, and
 // its former sockets are dead. Every key expires. Keys of one operation are in
 // different slots of a Redis Cluster, so each command uses one key, and the
-// commands are sent in pipelines.
+// commands are sent in pipelines. Changes, and questions about revocations, share
+// theirs with those of other callers: see group.
 //
 // # Truth
 //

@@ -24,6 +24,7 @@ type Index struct {
 	m     *Metrics
 	now   func() time.Time
 	keys  keys
+	group *group // what changes go through
 
 	last  atomic.Int64          // the last version given out
 	self  atomic.Pointer[local] // set by Run
@@ -53,6 +54,7 @@ func New(cfg Config, redis *eredis.Component, log *elog.Component, m *Metrics, n
 		m:     m,
 		now:   now,
 		keys:  keys{prefix: cfg.Prefix, parts: cfg.Parts},
+		group: newGroup(cfg, redis, m),
 		dirty: make(map[id.Socket]Client),
 		flood: make(chan struct{}, 1),
 	}
@@ -64,10 +66,13 @@ func New(cfg Config, redis *eredis.Component, log *elog.Component, m *Metrics, n
 // version returns a number that rises with every call, near to the Unix time in
 // microseconds. It orders joins and leaves of this process, whatever order they
 // reach Redis in, and is a score at the same time.
-func (i *Index) version() int64 {
+func (i *Index) version() int64 { return i.versions(1) }
+
+// versions draws several, and returns the last of them.
+func (i *Index) versions(n int) int64 {
 	for {
 		old := i.last.Load()
-		v := max(i.now().UnixMicro(), old+1)
+		v := max(i.now().UnixMicro(), old+int64(n))
 		if i.last.CompareAndSwap(old, v) {
 			return v
 		}
@@ -127,34 +132,4 @@ func (p pipe) expire(ctx context.Context, key any) { p.Do(ctx, "pexpire", key, p
 func (p pipe) enter(ctx context.Context, key string, score int64, member string) {
 	p.Do(ctx, "zadd", key, "gt", score, member)
 	p.expire(ctx, key)
-}
-
-// leaveScript removes a member unless it was entered after the version given:
-// a late leave must not undo a newer join.
-const leaveScript = `local s = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if s and tonumber(s) <= tonumber(ARGV[2]) then return redis.call('ZREM', KEYS[1], ARGV[1]) end
-return 0`
-
-func (p pipe) leave(ctx context.Context, key, member string, version int64) {
-	p.Do(ctx, "eval", leaveScript, 1, key, member, version)
-}
-
-// joinRecordScript notes a join in a record, if the record is there.
-const joinRecordScript = `if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-local v = redis.call('HGET', KEYS[1], ARGV[1])
-if not v or tonumber(v) < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
-return 1`
-
-func (p pipe) joinRecord(ctx context.Context, key string, d id.Doc, version int64) *redis.Cmd {
-	return p.Do(ctx, "eval", joinRecordScript, 1, key, fieldDoc+string(d), version)
-}
-
-// leaveRecordScript takes a document out of a record unless it was joined after
-// the version given.
-const leaveRecordScript = `local v = redis.call('HGET', KEYS[1], ARGV[1])
-if v and tonumber(v) <= tonumber(ARGV[2]) then return redis.call('HDEL', KEYS[1], ARGV[1]) end
-return 0`
-
-func (p pipe) leaveRecord(ctx context.Context, key string, d id.Doc, version int64) {
-	p.Do(ctx, "eval", leaveRecordScript, 1, key, fieldDoc+string(d), version)
 }

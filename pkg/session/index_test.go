@@ -153,13 +153,13 @@ func TestLateLeaveDoesNotUndoANewerJoin(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
 		h := p.open(Node{1, "b"}, func(c *Config) { c.RefreshEvery = 6 * time.Second }) // must not help
 		c := h.connect("u", "d")
-		late := h.i.pipe()
+		late := h.i.group.part()
 		h.change(c.Socket, except("d"))
 		left := c
 		left.Docs = []id.Doc{"d"}
-		h.i.leaveDocs(context.Background(), late, &left, h.i.version()) // called, and on its way
+		h.i.leaveDocs(late, &left, h.i.version()) // called, and on its way
 		h.join(c.Socket, "d")
-		h.ok(late.exec(context.Background()))
+		h.ok(h.i.group.run(context.Background(), 0, late))
 		check := func() {
 			t.Helper()
 			if got := ofDoc(t, h.i, "d"); !same(got, c.Socket) {

@@ -113,7 +113,7 @@ func TestValidateReportsEverything(t *testing.T) {
 	}
 	for _, key := range []string{
 		"prefix", "parts", "lease_ttl", "renew_every", "nodes_for", "refresh_every", "batch", "rebuild_workers", "sweep_grace",
-		"sweep_workers", "cache_for", "cache_after", "cache_keys", "timeout",
+		"sweep_workers", "cache_for", "cache_after", "cache_keys", "group_lanes", "group_most", "group_bytes", "group_queue", "timeout",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\n"+key+": must be ") {
 			t.Errorf("no word of %s in:\n%v", key, err)

@@ -11,6 +11,10 @@ type Metrics struct {
 	swept    prometheus.Counter
 	repaired prometheus.Counter
 	dirty    prometheus.Gauge
+
+	groupSize    prometheus.Histogram
+	groupWaiting prometheus.Gauge
+	groupRefused prometheus.Counter
 }
 
 // NewMetrics registers the collectors with reg.
@@ -46,6 +50,20 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Sockets whose entries in Redis are in doubt and wait for repair.",
 		}),
 	}
+	m.groupSize = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "sluice_session_group_operations",
+		Help:    "Operations that shared one pipeline to Redis.",
+		Buckets: prometheus.ExponentialBuckets(1, 2, 11),
+	})
+	m.groupWaiting = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "sluice_session_group_waiting",
+		Help: "Operations that wait for their pipeline to Redis.",
+	})
+	m.groupRefused = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "sluice_session_group_refused_total",
+		Help: "Operations that failed because too many were waiting.",
+	})
+	reg.MustRegister(m.groupSize, m.groupWaiting, m.groupRefused)
 	reg.MustRegister(m.seconds, m.failures, m.lookups, m.rebuilds, m.swept, m.repaired, m.dirty)
 	return m
 }

@@ -101,7 +101,7 @@ func (i *Index) repairBatch(ctx context.Context, self *local, batch []Client) (e
 	}
 	var gone []Client
 	var held []id.Socket
-	p := i.pipe()
+	p := i.group.part()
 	for n, s := range sockets {
 		known := union(batch[n], records[n])
 		known.Replica, known.Boot = self.Replica, self.Boot
@@ -112,12 +112,13 @@ func (i *Index) repairBatch(ctx context.Context, self *local, batch []Client) (e
 			continue
 		}
 		held = append(held, s)
-		i.leaveDocs(ctx, p, without(known, truth.Docs), v)
+		i.leaveDocs(p, without(known, truth.Docs), v)
 	}
-	i.dropLists(ctx, p, gone)
-	if err := p.exec(ctx); err != nil {
+	i.dropLists(p, gone)
+	if err := i.group.run(ctx, mix(uint64(sockets[0])), p); err != nil {
 		return fmt.Errorf("repair entries of the index: %w", err)
 	}
+	p.free()
 	return newWriter(i, self).write(ctx, held, everything)
 }
 

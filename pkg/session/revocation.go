@@ -73,11 +73,20 @@ type Revocations struct {
 	keys  keys
 	now   func() time.Time
 	m     *Metrics
+	group *group // what Revoked goes through
 }
 
 // NewRevocations returns the memory of the cluster whose prefix cfg has.
 func NewRevocations(cfg Config, redis *eredis.Component, m *Metrics, now func() time.Time) *Revocations {
-	return &Revocations{redis: redis, keys: keys{prefix: cfg.Prefix, parts: cfg.Parts}, now: now, m: m}
+	return &Revocations{
+		redis: redis, keys: keys{prefix: cfg.Prefix, parts: cfg.Parts}, now: now, m: m, group: newGroup(cfg, redis, m),
+	}
+}
+
+// Revocations returns the memory of the same cluster. What a connect asks it
+// goes with what other connects write to the index.
+func (i *Index) Revocations() *Revocations {
+	return &Revocations{redis: i.redis, keys: i.keys, now: i.now, m: i.m, group: i.group}
 }
 
 // revokeScript keeps the later time, and the longer life. So repeating a
@@ -117,16 +126,16 @@ func (r *Revocations) Revoked(ctx context.Context, t Token) (yes bool, err error
 	if len(by) == 0 {
 		return false, nil
 	}
-	p := r.redis.Client().Pipeline()
-	found := make([]*redis.StringCmd, len(by))
-	for i := range by {
-		found[i] = p.Get(ctx, r.keys.revoked(by[i]))
+	p := r.group.part()
+	for n := range by {
+		p.get(r.keys.revoked(by[n]))
 	}
-	if _, err := p.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+	if err := r.group.run(ctx, hashOf(string(t.User)+t.ID), p); err != nil {
 		return false, fmt.Errorf("look for revocations: %w", err)
 	}
-	for i, cmd := range found {
-		text, err := cmd.Result()
+	defer p.free()
+	for n, cmd := range p.cmds {
+		text, err := cmd.(*redis.StringCmd).Result()
 		if errors.Is(err, redis.Nil) {
 			continue
 		}
@@ -137,7 +146,7 @@ func (r *Revocations) Revoked(ctx context.Context, t Token) (yes bool, err error
 		if err != nil {
 			return false, fmt.Errorf("look for revocations: %w", err)
 		}
-		if t.Before(by[i], before) {
+		if t.Before(by[n], before) {
 			return true, nil
 		}
 	}

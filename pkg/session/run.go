@@ -44,6 +44,7 @@ func (i *Index) Run(ctx context.Context, r id.Replica, boot string, truth Local,
 	})
 	wg.Go(func() { i.sweepLoop(ctx, self, lost) })
 	wg.Wait()
+	i.group.wait()
 	if err := context.Cause(ctx); errors.Is(err, ErrSuperseded) {
 		return err
 	}

@@ -211,10 +211,11 @@ func (i *Index) dropSwept(ctx context.Context, clients []Client) error {
 	// The reports have been sent: finish, even while leaving.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.cfg.Timeout)
 	defer cancel()
-	p := i.pipe()
-	i.dropLists(ctx, p, clients)
-	if err := p.exec(ctx); err != nil {
+	p := i.group.part()
+	i.dropLists(p, clients)
+	if err := i.group.run(ctx, 0, p); err != nil {
 		return fmt.Errorf("remove what a dead replica left: %w", err)
 	}
+	p.free()
 	return nil
 }
