@@ -30,7 +30,7 @@ type door struct {
 	ended   sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
-	waiting map[int]*visitor
+	waiting map[int]*visitor // by descriptor
 	sweeper *time.Timer
 	closed  bool
 	idle    []chan *visitor
@@ -145,6 +145,7 @@ var longAgo = time.Unix(1, 0)
 // accept takes connections until the listener is closed or broken.
 func (d *door) accept() {
 	var fd int
+	var number int32
 	var peer syscall.Sockaddr
 	var failed error
 	take := func(in uintptr) bool {
@@ -158,7 +159,8 @@ func (d *door) accept() {
 		}
 		switch {
 		case failed == nil:
-			d.admit(&visitor{l: d.l, fd: fd, peer: addrPort(peer)})
+			number++
+			d.admit(&visitor{l: d.l, fd: fd, number: number, peer: addrPort(peer)})
 		case errors.Is(failed, syscall.EINTR), errors.Is(failed, syscall.ECONNABORTED): // it left while it was queued
 		case outOfFiles(failed):
 			d.l.shed(failed)
@@ -198,7 +200,7 @@ func (d *door) admit(v *visitor) {
 
 // wait waits for v. What has come already is an event, too.
 func (d *door) wait(v *visitor, op int) {
-	fd := v.fd // v may be served, and gone, as soon as it is watched
+	fd, number := v.fd, v.number // v may be served, and gone, as soon as it is watched
 	d.mu.Lock()
 	if d.closed {
 		d.mu.Unlock()
@@ -210,18 +212,22 @@ func (d *door) wait(v *visitor, op int) {
 	}
 	d.waiting[fd] = v
 	d.mu.Unlock()
-	if d.control(op, fd) != nil {
-		if v := d.leave(fd); v != nil {
+	if d.control(op, fd, number) != nil {
+		if v := d.leave(fd, number); v != nil {
 			v.abort()
 		}
 	}
 }
 
-// leave ends waiting. Whoever gets v owns it.
-func (d *door) leave(fd int) *visitor {
+// leave ends waiting. Whoever gets v owns it. It is nil when that one has been
+// closed meanwhile, whoever has the descriptor now.
+func (d *door) leave(fd int, number int32) *visitor {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	v := d.waiting[fd]
+	if v == nil || v.number != number {
+		return nil
+	}
 	delete(d.waiting, fd)
 	return v
 }
@@ -250,8 +256,8 @@ func (d *door) sweep() {
 	}
 }
 
-func (d *door) control(op, fd int) error {
-	e := syscall.EpollEvent{Events: arrived, Fd: int32(fd)}
+func (d *door) control(op, fd int, number int32) error {
+	e := syscall.EpollEvent{Events: arrived, Fd: int32(fd), Pad: number}
 	return syscall.EpollCtl(d.ep, op, fd, &e)
 }
 
@@ -268,9 +274,7 @@ func (d *door) watch() {
 			return
 		}
 		for _, e := range batch[:max(n, 0)] {
-			// Nobody waits there when it has been closed meanwhile. If the next one has
-			// its descriptor already, that one is served early, and finds nothing.
-			if v := d.leave(int(e.Fd)); v != nil {
+			if v := d.leave(int(e.Fd), e.Pad); v != nil {
 				d.lend(v)
 			}
 		}
@@ -339,7 +343,7 @@ func (d *door) serve(v *visitor) {
 		v.abort()
 		return
 	}
-	_ = d.control(syscall.EPOLL_CTL_DEL, v.fd) // at worst it is found that nobody waits there
+	_ = d.control(syscall.EPOLL_CTL_DEL, v.fd, v.number) // at worst it is found that nobody waits there
 	d.answer(v, r)
 }
 

@@ -13,6 +13,7 @@ import (
 type visitor struct {
 	l      *Listener
 	fd     int
+	number int32 // tells it from others that have had the descriptor
 	peer   netip.AddrPort
 	client netip.AddrPort // the peer, or whom a proxy speaks for
 	place  atomic.Pointer[Place]
@@ -37,7 +38,7 @@ func (v *visitor) abort() {
 }
 
 // take gives the descriptor away, and what to call when it has been closed.
-func (v *visitor) take() (fd int, closed func()) { return v.fd, v.place.Swap(nil).leave }
+func (v *visitor) take() (fd int, closed func()) { return v.fd, v.place.Swap(nil).leaver() }
 
 // conn makes a net.Conn of the descriptor, which is not used any more then. It
 // begins with what has been read.
