@@ -40,28 +40,25 @@ type polled struct {
 func (x *polled) start(l *link) {
 	x.link = l
 	if !x.rest() {
-		x.loop.lend(x)
+		x.loop.crew.serve(x)
 	}
 }
 
-// event is called by the loop.
-func (x *polled) event(events uint32) {
+// event is called by the loop. It is true when x has to be served.
+func (x *polled) event(events uint32) (serve bool) {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	if events&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
 		signal(&x.out)
 	}
-	lend := false
 	if events&^syscall.EPOLLOUT != 0 {
 		x.again = true
 		x.ending = x.ending || events&^(syscall.EPOLLIN|syscall.EPOLLOUT) != 0
 		signal(&x.in)
-		lend = !x.reading
+		serve = !x.reading
 		x.reading = true
 	}
-	x.mu.Unlock()
-	if lend {
-		x.loop.lend(x)
-	}
+	return serve
 }
 
 func signal(c *chan struct{}) {
@@ -304,7 +301,7 @@ func (x *polled) Close() error {
 		x.left()
 	}
 	if lend {
-		x.loop.lend(x)
+		x.loop.crew.serve(x)
 	}
 	return nil
 }

@@ -19,22 +19,23 @@ import (
 // their stacks with them.
 type reactor struct {
 	loops []*loop
-	ended sync.WaitGroup // loops and workers
+	ended sync.WaitGroup // of them
 }
 
 // loop is one epoll descriptor with the connections that it watches.
 type loop struct {
-	ended *sync.WaitGroup
 	loops int
 	ep    int
 	file  *os.File
 	raw   syscall.RawConn
-	batch [256]syscall.EpollEvent // owned by run
+	crew  crew
+
+	// Owned by run.
+	batch [256]syscall.EpollEvent
+	ready []*polled // scratch: those of the batch that have something to read
 
 	mu      sync.Mutex // guards what follows
 	watched []*polled  // by descriptor / loops; nil where nothing is watched
-	idle    []chan *polled
-	stopped bool
 }
 
 const (
@@ -42,8 +43,6 @@ const (
 	readable = syscall.EPOLLIN | syscall.EPOLLRDHUP | edge
 	writable = syscall.EPOLLOUT
 	edge     = 1 << 31 // EPOLLET, which package syscall has as a negative number
-	// maxIdleWorkers is how many goroutines of a loop wait for the next connection.
-	maxIdleWorkers = 64
 )
 
 // newReactor opens a loop per CPU.
@@ -51,7 +50,7 @@ func newReactor() (*reactor, error) {
 	r := &reactor{}
 	n := runtime.GOMAXPROCS(0)
 	for range n {
-		p, err := newLoop(&r.ended, n)
+		p, err := newLoop(n)
 		if err != nil {
 			r.close()
 			return nil, err
@@ -61,12 +60,12 @@ func newReactor() (*reactor, error) {
 	return r, nil
 }
 
-func newLoop(ended *sync.WaitGroup, loops int) (*loop, error) {
+func newLoop(loops int) (*loop, error) {
 	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	p := &loop{ended: ended, loops: loops, ep: ep}
+	p := &loop{loops: loops, ep: ep}
 	if err = syscall.SetNonblock(ep, true); err == nil { // so that the file goes to Go's poller
 		p.file = os.NewFile(uintptr(ep), "epoll")
 		p.raw, err = p.file.SyscallConn()
@@ -88,21 +87,12 @@ func (r *reactor) run() {
 // close ends the loops and waits for them. All connections have ended.
 func (r *reactor) close() {
 	for _, p := range r.loops {
-		p.stop()
+		p.file.Close()
 	}
 	r.ended.Wait()
-}
-
-func (p *loop) stop() {
-	p.mu.Lock()
-	p.stopped = true
-	idle := p.idle
-	p.idle = nil
-	p.mu.Unlock()
-	for _, w := range idle {
-		close(w)
+	for _, p := range r.loops {
+		p.crew.stop()
 	}
-	p.file.Close()
 }
 
 func (p *loop) run() {
@@ -114,10 +104,13 @@ func (p *loop) run() {
 	for p.raw.Read(wait) == nil {
 		for i := range p.batch[:n] {
 			e := &p.batch[i]
-			if x := p.find(int(e.Fd)); x != nil {
-				x.event(e.Events)
+			if x := p.find(int(e.Fd)); x != nil && x.event(e.Events) {
+				p.ready = append(p.ready, x)
 			}
 		}
+		p.crew.serve(p.ready...)
+		clear(p.ready)
+		p.ready = p.ready[:0]
 	}
 }
 
@@ -164,36 +157,6 @@ func (p *loop) forget(x *polled) {
 func (p *loop) control(op, fd int, events uint32) error {
 	e := syscall.EpollEvent{Events: events, Fd: int32(fd)}
 	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(p.ep, op, fd, &e))
-}
-
-// lend has x served by a goroutine.
-func (p *loop) lend(x *polled) {
-	p.mu.Lock()
-	if last := len(p.idle) - 1; last >= 0 {
-		w := p.idle[last]
-		p.idle = p.idle[:last]
-		p.mu.Unlock()
-		w <- x
-		return
-	}
-	p.mu.Unlock()
-	p.ended.Go(func() { p.work(x) })
-}
-
-// work serves x, and then whatever it is given.
-func (p *loop) work(x *polled) {
-	next := make(chan *polled, 1)
-	for x != nil {
-		x.serve()
-		p.mu.Lock()
-		if p.stopped || len(p.idle) == maxIdleWorkers {
-			p.mu.Unlock()
-			return
-		}
-		p.idle = append(p.idle, next)
-		p.mu.Unlock()
-		x = <-next
-	}
 }
 
 // epollNow is epoll_wait without waiting.

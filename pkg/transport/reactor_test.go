@@ -82,3 +82,36 @@ func comeAndGo(t *testing.T, addr string, rnd *rand.Rand) int {
 	}
 	return messages
 }
+
+// Connections that hold up those who serve them do not hold up the others that
+// have something to read at the same time.
+func TestWhoIsHeldUpHoldsUpNobody(t *testing.T) {
+	const all = 200
+	free := make(chan struct{})
+	w := newWorld(t, clients(func(c *client) {
+		c.onEach = func(_ *client, data []byte, _ bool) {
+			if string(data) == "hold" {
+				<-free
+			}
+		}
+	}))
+	peers, got := w.several(all)
+	for i, p := range peers {
+		if i%2 == 0 {
+			p.say("4hold")
+		} else {
+			p.say("4pass")
+		}
+	}
+	for i, c := range got {
+		if i%2 != 0 {
+			c.wants("pass")
+		}
+	}
+	close(free)
+	for i, c := range got {
+		if i%2 == 0 {
+			c.wants("hold")
+		}
+	}
+}

@@ -60,13 +60,16 @@ func (t *seat) receive(l *link) {
 // link, as may be when the reader cannot tell whether more is there.
 func (l *link) rise() {
 	t := l.seat
-	if t.br.Buffered() > 0 || !t.guard.between() {
+	if !t.empty() {
 		return
 	}
 	l.counted = t.guard.counted
 	l.seat, t.link = nil, nil
 	l.pool().Put(t)
 }
+
+// empty tells whether nothing of a message is left in the seat.
+func (t *seat) empty() bool { return t.br.Buffered() == 0 && t.guard.between() }
 
 // spoil gives the seat up: the library keeps its first error for ever.
 func (l *link) spoil() {
