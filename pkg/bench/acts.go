@@ -33,7 +33,7 @@ func (c *conductor) cut(ctx context.Context) error {
 // has come, as long as the scenario allows.
 func (c *conductor) quiet(ctx context.Context) error {
 	c.watch.phase("settle")
-	for _, o := range []order{{Op: opSend, Upstream: &swarm.Upstream{}}, {Op: opChurn}} {
+	for _, o := range []order{{Op: opChurn}, {Op: opSend, Upstream: &swarm.Upstream{}}} {
 		if _, err := c.crew.call(o); err != nil {
 			return err
 		}

@@ -18,6 +18,8 @@ type calm struct {
 
 var (
 	usualCalm = calm{step: 1500 * time.Millisecond, same: 3, looks: 20}
+	// hasty takes the first look, for those to whom memory does not matter.
+	hasty = calm{step: 100 * time.Millisecond, same: 1, looks: 1}
 	// restless is the share by which looks that agree may differ.
 	restless = 0.01
 )

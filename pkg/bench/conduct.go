@@ -60,6 +60,9 @@ func (c *conductor) conduct(ctx context.Context) (report.Run, error) {
 	if text := c.scenario.beside; text != "" {
 		c.run.Target += ", " + text
 	}
+	if c.scenario.Load.Idle == 0 {
+		c.calm = hasty
+	}
 	c.probe = newProbe(c.target.all(), c.calm)
 	if err := c.probe.check(ctx); err != nil {
 		return c.run, err

@@ -45,7 +45,7 @@ func conduct(t *testing.T, s Scenario, target *Target) report.Run {
 	defer cancel()
 	c := &conductor{job: job{
 		scenario: s, target: target, meant: s.Clients.Sockets, program: program, workers: 2,
-		limits: limits{files: 1000, ports: 20_000}, calm: calm{step: time.Millisecond, same: 1, looks: 2}, show: func(progress) {},
+		limits: limits{files: 1000, ports: 20_000}, calm: hasty, show: func(progress) {},
 	}}
 	r, err := c.conduct(ctx)
 	if err != nil {

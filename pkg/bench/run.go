@@ -29,6 +29,7 @@ type runOptions struct {
 	rounds   int
 	stock    string
 	stockPID string
+	stockOps string
 	bin      string
 	targets  string
 	servers  string
@@ -53,6 +54,7 @@ func runFlags(o *runOptions, to io.Writer) *flag.FlagSet {
 	fs.IntVar(&o.rounds, "rounds", 1, "with -compare: how many `times` each value has its turn")
 	fs.StringVar(&o.stock, "stock", "", "`url` of a stock Socket.IO server with the handlers that pkg/bench/stand describes: one more target")
 	fs.StringVar(&o.stockPID, "stock-pid", "", "its `process`, if it is on this machine")
+	fs.StringVar(&o.stockOps, "stock-metrics", "", "`address` of its metrics, if it has some")
 	fs.StringVar(&o.bin, "bin", "", "`folder` of ws-gateway and ws-api for -manage; default the one that ws-bench is in")
 	fs.StringVar(&o.targets, "targets", "", "TOML `file` with [[target]] tables: all scenarios run on each")
 	fs.StringVar(&o.servers, "url", "", "`host:port` of the servers, separated by commas, with wss:// before each for TLS: a target without a file")
@@ -248,7 +250,7 @@ func (o *runOptions) list() (all []Target, err error) {
 
 // stockTarget is the one of -stock.
 func (o *runOptions) stockTarget() (Target, error) {
-	t := Target{Name: "socket.io", Kind: kindStock, Servers: []string{o.stock}, Path: o.target.Path, CAFile: o.target.CAFile}
+	t := Target{Name: "socket.io", Kind: kindStock, Servers: []string{o.stock}, Path: o.target.Path, CAFile: o.target.CAFile, Metrics: commaList(o.stockOps)}
 	if o.stockPID != "" {
 		pid, err := strconv.Atoi(o.stockPID)
 		if err != nil {

@@ -62,7 +62,8 @@ type LightSection struct {
 
 // LoadSection says for how long.
 type LoadSection struct {
-	// Idle is the rest between connecting and load, in which memory is read.
+	// Idle is the rest between connecting and load, in which memory is read. With
+	// 0 memory is read at once, and not when it has settled.
 	Idle time.Duration `toml:"idle"`
 	// Duration of the load. 0 ends after the rest.
 	Duration time.Duration `toml:"duration"`

@@ -14,7 +14,7 @@ const maxUnsent = 64 << 10
 func (l *loop) leaveOne() {
 	for range 32 {
 		c := &l.clients[rand.IntN(len(l.clients))]
-		if c.state != up || c.slow || len(c.out) > 0 {
+		if c.state != up || c.slow || len(c.out) > 0 || l.waits(c) {
 			continue
 		}
 		l.stats.Left++
@@ -31,6 +31,11 @@ func (l *loop) leaveOne() {
 		}
 		return
 	}
+}
+
+// waits tells whether a client has asked for what it would not hear any more.
+func (l *loop) waits(c *client) bool {
+	return l.upstream.Ack && c.sender != nil && c.sender.acks.Missing(1, c.sender.sent) > 0
 }
 
 // cut resets connections without a word.

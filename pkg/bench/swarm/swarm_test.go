@@ -290,6 +290,18 @@ func TestEventsUpstreamAreAnsweredOnce(t *testing.T) {
 	}
 }
 
+// TestNobodyLeavesBeforeTheAnswer: what a client would not hear is not lost.
+func TestNobodyLeavesBeforeTheAnswer(t *testing.T) {
+	b := start(t, stand.Faults{}, nil)
+	b.connect()
+	b.must(b.swarm.Send(Upstream{Rate: 4000, Event: "bench:echo", Bytes: 10, Ack: true}))
+	b.must(b.swarm.Churn(200))
+	b.until("many leave and come", func(s Stats) bool { return s.Left > 100 && s.Sent > 1000 })
+	b.must(b.swarm.Churn(0))
+	b.must(b.swarm.Send(Upstream{Ack: true}))
+	b.until("all is answered", func(s Stats) bool { return s.Answered == s.Sent && s.Up == 40 })
+}
+
 func TestEventsWithoutANumberAreTimedToo(t *testing.T) {
 	b := start(t, stand.Faults{}, nil)
 	b.connect()
