@@ -10,6 +10,8 @@ func BenchmarkVerify(b *testing.B) {
 	p := pairs()
 	r, e, d := newPair(b, p.rsa, "r"), newPair(b, p.ec, "e"), newPair(b, p.ed, "d")
 	v := fromSet(b, set(b, r.jwk, e.jwk, d.jwk))
+	again := fromSet(b, set(b, r.jwk, e.jwk, d.jwk))
+	again.verified = newAnswers(10)
 	c := with(good(), jwt.MapClaims{"docs": []string{"d-1", "team/*"}})
 	for _, bb := range []struct {
 		name, token string
@@ -19,6 +21,7 @@ func BenchmarkVerify(b *testing.B) {
 		{"RS256", sign(b, jwt.SigningMethodRS256, r.private, kid("r"), c), v},
 		{"ES256", sign(b, jwt.SigningMethodES256, e.private, kid("e"), c), v},
 		{"EdDSA", sign(b, jwt.SigningMethodEdDSA, d.private, kid("d"), c), v},
+		{"again", sign(b, jwt.SigningMethodES256, e.private, kid("e"), c), again},
 		{"garbage", "x.y.z", v},
 	} {
 		b.Run(bb.name, func(b *testing.B) {

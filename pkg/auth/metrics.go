@@ -13,6 +13,8 @@ type Metrics struct {
 	calls     *prometheus.CounterVec
 	cached    *prometheus.CounterVec
 	breaker   *prometheus.GaugeVec
+
+	remembered *prometheus.CounterVec
 }
 
 // NewMetrics registers the collectors with reg.
@@ -52,6 +54,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Help: "Circuit breakers of components, by auth type: 0 closed, 1 half open, 2 open.",
 		}, []string{"type"}),
 	}
-	reg.MustRegister(m.results, m.seconds, m.refreshes, m.keys, m.loadedAt, m.calls, m.cached, m.breaker)
+	m.remembered = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sluice_auth_verified_cache_total",
+		Help: "Tokens with public keys, by auth type and whether they were remembered as verified: hit or miss.",
+	}, []string{"type", "result"})
+	reg.MustRegister(m.remembered, m.results, m.seconds, m.refreshes, m.keys, m.loadedAt, m.calls, m.cached, m.breaker)
 	return m
 }

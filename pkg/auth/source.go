@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -31,8 +32,10 @@ type source struct {
 	storage *jwkset.MemoryJWKSet
 	keys    keyfunc.Keyfunc
 	loaded  atomic.Bool
+	version atomic.Uint64 // changes with the set, after the keys
 	waiting atomic.Int64
-	kick    chan struct{} // of capacity 1: load now
+	kick    chan struct{}     // of capacity 1: load now
+	sum     [sha256.Size]byte // of the set; the loader's own
 
 	mu      sync.Mutex    // guards what follows
 	running bool          // run will answer kicks
@@ -68,6 +71,10 @@ func (s *source) load(ctx context.Context) error {
 	}
 	if err := s.storage.KeyReplaceAll(ctx, keys); err != nil {
 		return err
+	}
+	if sum := sha256.Sum256(raw); sum != s.sum {
+		s.sum = sum
+		s.version.Add(1)
 	}
 	s.loaded.Store(true)
 	s.m.keys.WithLabelValues(s.name).Set(float64(len(keys)))

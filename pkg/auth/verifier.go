@@ -21,6 +21,8 @@ type Verifier struct {
 	types map[string]*verification
 	m     *Metrics
 	now   func() time.Time
+
+	verified *answers // to tokens signed with a public key; nil: none is kept
 }
 
 // verification is one auth type, ready for use.
@@ -46,6 +48,9 @@ func newVerifier(cfg Config, log *elog.Component, m *Metrics, now func() time.Ti
 	errs := []error{cfg.Validate()}
 	cfg = cfg.filled()
 	v := &Verifier{cfg: cfg, types: map[string]*verification{}, m: m, now: now}
+	if cfg.VerifiedTokens > 0 {
+		v.verified = newAnswers(cfg.VerifiedTokens)
+	}
 	for i, t := range cfg.Types {
 		key := fmt.Sprintf("type[%d].", i)
 		vt := &verification{name: t.Name, cfg: t, parser: t.parser(now)}
@@ -215,11 +220,7 @@ func (v *Verifier) verify(ctx context.Context, authType, token string) (string, 
 		who, cause := t.callback.verify(ctx, token)
 		return label, who, cause
 	}
-	c, cause := t.check(ctx, token)
-	if cause != "" {
-		return label, Identity{}, cause
-	}
-	who, cause := c.identity(t.name, v.cfg.MaxGrants)
+	who, cause := v.verifyKeys(ctx, t, token)
 	return label, who, cause
 }
 
