@@ -8,9 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// collectorCPU is what the garbage collector has used: the usual metrics of Go
-// tell its pauses, which say little of it.
-var collectorCPU = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/gc/total:cpu-seconds$`)}
+// collectorCPU is what the garbage collector has used, and what there was: the
+// usual metrics of Go tell its pauses, which say little of it.
+var collectorCPU = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/(gc/)?total:cpu-seconds$`)}
 
 // tellCollector adds it to the metrics of Go in a registry.
 func tellCollector(reg prometheus.Registerer) error {

@@ -74,7 +74,7 @@ func (o *options) parse(fs *flag.FlagSet, args []string) *int {
 func Gateway(args []string) int {
 	cfg := DefaultGatewayConfig()
 	return serve("ws-gateway", args, &cfg, func(log *elog.Component) (*service, error) {
-		cfg.Memory.apply(os.LookupEnv, log)
+		pace := cfg.Memory.apply(os.LookupEnv, log)
 		if err := tellCollector(prometheus.DefaultRegisterer); err != nil {
 			return nil, err
 		}
@@ -82,7 +82,9 @@ func Gateway(args []string) int {
 		if err != nil {
 			return nil, err
 		}
-		return newService("ws-gateway", p, cfg.Stop.Timeout, log), nil
+		s := newService("ws-gateway", p, cfg.Stop.Timeout, log)
+		s.pace = pace
+		return s, nil
 	})
 }
 
@@ -90,7 +92,7 @@ func Gateway(args []string) int {
 func API(args []string) int {
 	cfg := DefaultAPIConfig()
 	return serve("ws-api", args, &cfg, func(log *elog.Component) (*service, error) {
-		cfg.Memory.apply(os.LookupEnv, log)
+		pace := cfg.Memory.apply(os.LookupEnv, log)
 		if err := tellCollector(prometheus.DefaultRegisterer); err != nil {
 			return nil, err
 		}
@@ -98,7 +100,9 @@ func API(args []string) int {
 		if err != nil {
 			return nil, err
 		}
-		return newService("ws-api", p, cfg.Stop.Timeout, log), nil
+		s := newService("ws-api", p, cfg.Stop.Timeout, log)
+		s.pace = pace
+		return s, nil
 	})
 }
 

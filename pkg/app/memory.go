@@ -16,13 +16,22 @@ type MemoryConfig struct {
 	// what the kernel holds for connections counts in the container too, so lower
 	// it for many of them. Zero sets no limit; without a container there is none.
 	LimitShare float64 `toml:"limit_share"`
-	// GCPercent is how much may be allocated, in percent of what is in use, before
-	// the collector runs. Default 100. More costs memory and saves CPU, mostly
-	// while many clients connect.
+	// GCPercent is how much may be allocated at most, in percent of what is in use,
+	// before the collector runs. Default 100. More costs memory and saves CPU,
+	// mostly while many clients connect.
 	GCPercent int `toml:"gc_percent"`
+	// GCPercentMin is the least: while little is allocated the collector runs
+	// earlier than at GCPercent, so that a process at rest takes little more than
+	// what is in use. Default 20. The same as GCPercent keeps it there.
+	GCPercentMin int `toml:"gc_percent_min"`
+	// GCCPU is the share of the CPUs that the collector may use below GCPercent.
+	// Default 0.01. Less costs memory under load; more saves some.
+	GCCPU float64 `toml:"gc_cpu"`
 }
 
-func defaultMemory() MemoryConfig { return MemoryConfig{LimitShare: 0.9, GCPercent: 100} }
+func defaultMemory() MemoryConfig {
+	return MemoryConfig{LimitShare: 0.9, GCPercent: 100, GCPercentMin: 20, GCCPU: 0.01}
+}
 
 // Validate reports everything that is wrong.
 func (c *MemoryConfig) Validate() error {
@@ -33,14 +42,30 @@ func (c *MemoryConfig) Validate() error {
 	if c.GCPercent < 10 || c.GCPercent > 10_000 {
 		errs = append(errs, errors.New("gc_percent: must be from 10 to 10000"))
 	}
+	if c.GCPercentMin < 10 || c.GCPercentMin > c.GCPercent {
+		errs = append(errs, errors.New("gc_percent_min: must be from 10 to gc_percent"))
+	}
+	if c.GCCPU < 0.001 || c.GCCPU > 0.25 {
+		errs = append(errs, errors.New("gc_cpu: must be from 0.001 to 0.25"))
+	}
 	return errors.Join(errs...)
 }
 
-// apply sets the process's collector.
-func (c *MemoryConfig) apply(env func(string) (string, bool), log *elog.Component) {
-	if _, set := env("GOGC"); !set {
-		debug.SetGCPercent(c.GCPercent)
+// apply sets the process's collector, and returns what keeps setting it; nil when
+// nothing has to.
+func (c *MemoryConfig) apply(env func(string) (string, bool), log *elog.Component) *pacer {
+	c.applyLimit(log)
+	if _, set := env("GOGC"); set {
+		return nil
 	}
+	debug.SetGCPercent(c.GCPercent)
+	if c.GCPercentMin == c.GCPercent {
+		return nil
+	}
+	return &pacer{min: c.GCPercentMin, max: c.GCPercent, cpu: c.GCCPU, percent: c.GCPercent}
+}
+
+func (c *MemoryConfig) applyLimit(log *elog.Component) {
 	if c.LimitShare == 0 {
 		return
 	}

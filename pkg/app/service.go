@@ -26,6 +26,7 @@ type service struct {
 	program program
 	log     *elog.Component
 	timeout time.Duration // for leaving
+	pace    *pacer        // of the garbage collector; nil: as it is
 
 	once     sync.Once
 	stopping chan struct{} // closed when the process is to leave
@@ -44,7 +45,12 @@ func newService(name string, p program, timeout time.Duration, log *elog.Compone
 func (s *service) Start() error {
 	defer close(s.ended)
 	ctx, cancel := context.WithCancel(context.Background())
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	defer cancel()
+	if s.pace != nil {
+		beside.Go(func() { s.pace.run(ctx, s.log) })
+	}
 	go func() {
 		select {
 		case <-s.stopping:
