@@ -109,3 +109,26 @@ func TestAnIdleConnectionKeepsNothingOfItsHandshake(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkJoinAndLeave is a member that comes to a room and goes, in rooms of any
+// size: it must not cost more in a large one.
+func BenchmarkJoinAndLeave(b *testing.B) {
+	for _, members := range []int{2, 1000, 100_000} {
+		b.Run(fmt.Sprint(members), func(b *testing.B) {
+			s := newShard(1, nil)
+			all := make([]*Connection, members)
+			for i := range all {
+				all[i] = &Connection{id: id.Socket(i + 1), shard: s}
+				s.joinLocked(all[i], id.DocTarget("d"))
+			}
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				c := all[n%members]
+				n += 7919
+				s.leaveLocked(c, id.DocTarget("d"))
+				s.joinLocked(c, id.DocTarget("d"))
+			}
+		})
+	}
+}
