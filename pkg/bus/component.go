@@ -43,10 +43,10 @@ func newComponents(cfg *Config) *components {
 func (c *components) section() map[string]any {
 	p := c.cfg.Producer
 	producers := map[string]any{
-		deadProducer: producerSection(p.WriteTimeout, p.Linger, 1, maxDeadBytes(c.cfg)),
+		deadProducer: producerSection("hash", p.WriteTimeout, maxDeadBytes(c.cfg)),
 	}
 	for i := range p.Lanes {
-		producers[laneProducer(i)] = producerSection(p.WriteTimeout, p.Linger, p.BatchRecords, p.MaxRecordBytes)
+		producers[laneProducer(i)] = producerSection(carrierBalancer, p.WriteTimeout, 0)
 	}
 	return map[string]any{
 		"debug": false,
@@ -62,19 +62,20 @@ const deadProducer = "dead"
 
 func laneProducer(i int) string { return "lane" + strconv.Itoa(i) }
 
-// producerSection configures a writer that does one batch at a time and tries it once.
-// Repeating is done by the callers: a writer's own repetitions cannot be called off,
-// and Close waits for them.
-func producerSection(timeout, linger time.Duration, records, bytes int) map[string]any {
+// carrierBalancer is the name of byCarrier among ekafka's balancers.
+const carrierBalancer = "carrier"
+
+// producerSection configures a writer that does one message at a time, at once, and
+// tries it once. Repeating is done by the callers: a writer's own repetitions cannot be
+// called off, and Close waits for them.
+func producerSection(balancer string, timeout time.Duration, bytes int) map[string]any {
 	return map[string]any{
-		"balancer":     "hash",
+		"balancer":     balancer,
 		"requiredAcks": int(kafka.RequireAll),
 		"maxAttempts":  1,
-		"batchSize":    records,
-		// A batch of a lane must never be split in two, of which one could fail and the
-		// other be written: the lane counts bytes itself and stays below.
+		"batchSize":    1,
 		"batchBytes":   int64(2*bytes + 1<<20),
-		"batchTimeout": linger,
+		"batchTimeout": time.Second, // a batch of one waits for nothing
 		"readTimeout":  timeout,
 		"writeTimeout": timeout,
 		"async":        false,
@@ -112,7 +113,8 @@ func (c *components) build() *ekafka.Component {
 
 func (c *components) buildLocked() *ekafka.Component {
 	_ = econf.Apply(map[string]any{c.key: c.section()}) // it never fails
-	return ekafka.Load(c.key).Build(ekafka.WithBrokers(c.cfg.Brokers...), ekafka.WithDebug(false))
+	return ekafka.Load(c.key).Build(ekafka.WithBrokers(c.cfg.Brokers...), ekafka.WithDebug(false),
+		ekafka.WithRegisterBalancer(carrierBalancer, byCarrier{}))
 }
 
 // readers returns a reader for each of the partitions, which connects through dialer.

@@ -67,10 +67,12 @@ type SASL struct {
 
 // ProducerConfig bounds the producer's buffer and its patience.
 type ProducerConfig struct {
-	// Lanes is how many writes may be under way at once. Default 16. A key belongs to
-	// one lane, so it limits parallelism and nothing else. Best equal to the number of
-	// partitions, or a divisor of it: then a partition without a leader holds up no
-	// other partition than those of its lane.
+	// Lanes is into how many parts what waits for a topic is divided. Default 16. A key
+	// belongs to one lane, which has one write under way. The lanes of a topic share
+	// their requests while they are well; one whose write has failed has its own until
+	// one succeeds. Best equal to the number of partitions, or a divisor of it: then a
+	// partition without a leader holds up no other than those of its lane. Otherwise
+	// each lane has requests of its own, which costs more.
 	Lanes int `toml:"lanes"`
 
 	// MaxRecords and MaxBytes bound what is buffered, over all lanes. Defaults 100000
@@ -86,7 +88,8 @@ type ProducerConfig struct {
 	// too; EnsureTopics does so for the topics that it creates.
 	MaxRecordBytes int `toml:"max_record_bytes"`
 
-	// BatchRecords is how many records one write may carry. Default 500.
+	// BatchRecords is how many records one write of a lane may carry. Default 500. A
+	// lane that has as many waits for no Linger.
 	BatchRecords int `toml:"batch_records"`
 
 	// MaxAge is how long a record may wait for its acknowledgement, from Enqueue on,
@@ -97,10 +100,9 @@ type ProducerConfig struct {
 	// MaxAge, or nothing is ever tried twice.
 	WriteTimeout time.Duration `toml:"write_timeout"`
 
-	// Linger is how long a write waits for company inside its lane. Default 5ms. Lanes
-	// batch by themselves while a write is under way, so under load it changes little;
-	// under light load 1ms brings records through 4 ms earlier and costs the brokers
-	// more requests. It cannot be zero: kafka-go would take that for a second.
+	// Linger is the least time between two writes of a topic, in which records gather.
+	// Default 5ms. The first record after a pause waits for nothing. A longer one saves
+	// CPU here and requests at the brokers, and costs records under load that time.
 	Linger time.Duration `toml:"linger"`
 }
 

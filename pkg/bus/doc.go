@@ -15,6 +15,8 @@
 //
 // Order holds per key. On the way in, a key belongs to one lane of the producer, which
 // has one write under way and repeats a failed batch whole before it takes the next.
+// Lanes that write at the same time share a request, a flight, of which each partition
+// is decided on its own.
 // On the way out, a partition is handed over in offset order, and records of a key of
 // which one was refused wait for it.
 //
@@ -22,6 +24,6 @@
 //
 // Headers.TraceID is the W3C traceparent of the event itself and travels as
 // X-Trace-ID, unchanged. When EGO's tracing is on, ekafka adds a Kafka header
-// "traceparent" of its own for each write; it names the batch and not the event, so it
-// is neither read nor passed on here.
+// "traceparent" of its own to dead letters, as older versions did to each record; it
+// names the write and not the event, so it is neither read nor passed on here.
 package bus

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,70 +36,64 @@ const (
 // maxStamps bounds the stamps that are read; more are ignored.
 const maxStamps = 16
 
-// encodeHeaders returns the Kafka headers of h, without the empty ones. All values lie
-// in one buffer, so a record costs two allocations here.
-func encodeHeaders(h *Headers) []kafka.Header {
-	e := headerEncoder{
-		headers: make([]kafka.Header, 0, 13+len(h.Stamps)),
-		values:  make([]byte, 0, h.textSize()+2*id.TextLen+20*len(h.Stamps)),
-	}
+// appendHeaders appends the Kafka headers of h, without the empty ones, as they stand in
+// a record: their number, then each name and value with its length.
+func appendHeaders(dst []byte, h *Headers) []byte {
+	dst = binary.AppendVarint(dst, int64(h.count()))
 	if h.Mid != 0 {
-		e.add(headerMid, h.Mid.Append(e.values))
+		dst = h.Mid.Append(appendHeaderOf(dst, headerMid, id.TextLen))
 	}
 	if h.Socket != 0 {
-		e.add(headerSocket, h.Socket.Append(e.values))
+		dst = h.Socket.Append(appendHeaderOf(dst, headerSocket, id.TextLen))
 	}
-	e.text(headerUser, string(h.User))
-	e.text(headerDoc, string(h.Doc))
-	e.text(headerInner, h.Inner)
-	e.text(headerEvent, string(h.Event))
-	e.text(headerLocale, h.Locale)
-	e.text(headerOperator, string(h.Operator))
-	e.text(headerAuthType, h.AuthType)
-	e.text(headerClientVersion, h.ClientVersion)
-	e.text(headerServerVersion, h.ServerVersion)
-	e.text(headerPushClientID, h.PushClientID)
-	e.text(headerTraceID, h.TraceID)
+	dst = appendHeader(dst, headerUser, string(h.User))
+	dst = appendHeader(dst, headerDoc, string(h.Doc))
+	dst = appendHeader(dst, headerInner, h.Inner)
+	dst = appendHeader(dst, headerEvent, string(h.Event))
+	dst = appendHeader(dst, headerLocale, h.Locale)
+	dst = appendHeader(dst, headerOperator, string(h.Operator))
+	dst = appendHeader(dst, headerAuthType, h.AuthType)
+	dst = appendHeader(dst, headerClientVersion, h.ClientVersion)
+	dst = appendHeader(dst, headerServerVersion, h.ServerVersion)
+	dst = appendHeader(dst, headerPushClientID, h.PushClientID)
+	if h.TraceID != "" {
+		dst = appendHeader(dst, headerTraceID, h.TraceID)
+	} else {
+		dst = appendHeader(dst, headerTraceID, h.Trace)
+	}
 	for _, s := range h.Stamps {
-		e.add(stampName(s.Stage), strconv.AppendInt(e.values, s.At.UnixMicro(), 10))
+		var decimal [20]byte
+		dst = binary.AppendVarint(dst, int64(len(headerStamp)+len(s.Stage)))
+		dst = append(append(dst, headerStamp...), s.Stage...)
+		dst = appendSized(dst, strconv.AppendInt(decimal[:0], s.At.UnixMicro(), 10))
 	}
-	return e.headers
+	return dst
 }
 
-func (h *Headers) textSize() int {
-	return len(h.User) + len(h.Doc) + len(h.Inner) + len(h.Event) + len(h.Locale) + len(h.Operator) +
-		len(h.AuthType) + len(h.ClientVersion) + len(h.ServerVersion) + len(h.PushClientID) + len(h.TraceID)
-}
-
-type headerEncoder struct {
-	headers []kafka.Header
-	values  []byte // what was added so far
-}
-
-// add takes e.values with the new value appended.
-func (e *headerEncoder) add(name string, appended []byte) {
-	from := len(e.values)
-	e.values = appended
-	e.headers = append(e.headers, kafka.Header{Key: name, Value: appended[from:len(appended):len(appended)]})
-}
-
-func (e *headerEncoder) text(name, value string) {
-	if value != "" {
-		e.add(name, append(e.values, value...))
+// count is how many headers there are.
+func (h *Headers) count() int {
+	n := len(h.Stamps)
+	for _, set := range [...]bool{
+		h.Mid != 0, h.Socket != 0, h.User != "", h.Doc != "", h.Inner != "", h.Event != "", h.Locale != "", h.Operator != "",
+		h.AuthType != "", h.ClientVersion != "", h.ServerVersion != "", h.PushClientID != "", h.TraceID != "" || len(h.Trace) > 0,
+	} {
+		if set {
+			n++
+		}
 	}
+	return n
 }
 
-// stampName joins without allocating for the stages that we have ourselves.
-func stampName(stage string) string {
-	switch stage {
-	case "gateway":
-		return headerStamp + "gateway"
-	case "api":
-		return headerStamp + "api"
-	case "relay":
-		return headerStamp + "relay"
+func appendHeader[T string | []byte](dst []byte, name string, value T) []byte {
+	if len(value) == 0 {
+		return dst
 	}
-	return headerStamp + stage
+	return append(appendHeaderOf(dst, name, len(value)), value...)
+}
+
+// appendHeaderOf announces a value of n bytes, which the caller appends.
+func appendHeaderOf(dst []byte, name string, n int) []byte {
+	return binary.AppendVarint(appendSized(dst, name), int64(n))
 }
 
 // decodeHeaders reads the routing out of Kafka headers, whoever wrote them. Names that

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
@@ -20,14 +21,38 @@ var fullHeaders = Headers{
 	Stamps:  []Stamp{{"gateway", time.UnixMicro(1_700_000_000_123_456)}, {"api", time.UnixMicro(1_700_000_000_123_999)}},
 }
 
+// encoded are the headers as a consumer gets them.
+func encoded(h *Headers) []kafka.Header {
+	b := appendHeaders(nil, h)
+	number := func() int {
+		n, size := binary.Varint(b)
+		b = b[size:]
+		return int(n)
+	}
+	text := func() []byte {
+		n := number()
+		v := b[:n:n]
+		b = b[n:]
+		return v
+	}
+	all := make([]kafka.Header, number())
+	for i := range all {
+		all[i] = kafka.Header{Key: string(text()), Value: text()}
+	}
+	if len(b) > 0 {
+		panic("bytes behind the headers")
+	}
+	return all
+}
+
 func TestHeadersComeBackAsTheyWere(t *testing.T) {
 	for _, want := range []Headers{fullHeaders, {}, {Mid: 1}} {
-		got, err := decodeHeaders(encodeHeaders(&want))
+		got, err := decodeHeaders(encoded(&want))
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
 	}
-	if n := len(encodeHeaders(&Headers{})); n != 0 {
+	if n := len(encoded(&Headers{})); n != 0 {
 		t.Errorf("empty headers are written as %d", n)
 	}
 }
@@ -40,7 +65,7 @@ func TestHeaderNamesAreThoseOfTheContract(t *testing.T) {
 		"X-Trace-ID":   "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		"X-At-gateway": "1700000000123456", "X-At-api": "1700000000123999",
 	}
-	if got := headersOf(kafka.Message{Headers: encodeHeaders(&fullHeaders)}); !reflect.DeepEqual(got, want) {
+	if got := headersOf(kafka.Message{Headers: encoded(&fullHeaders)}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
@@ -79,20 +104,14 @@ func TestStagesAreStampedOnce(t *testing.T) {
 	for i := range 100 {
 		h.Stamp(fmt.Sprint("s", i), at)
 	}
-	got, err := decodeHeaders(encodeHeaders(&h))
+	got, err := decodeHeaders(encoded(&h))
 	if err != nil || len(got.Stamps) != maxStamps {
 		t.Errorf("%d stamps were read, %v", len(got.Stamps), err)
 	}
 }
 
-func TestHeadersAreEncodedInTwoAllocations(t *testing.T) {
-	if n := testing.AllocsPerRun(100, func() { encodeHeaders(&fullHeaders) }); n > 2 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 func FuzzDecodeHeaders(f *testing.F) {
-	for _, h := range encodeHeaders(&fullHeaders) {
+	for _, h := range encoded(&fullHeaders) {
 		f.Add(h.Key, h.Value, "X-Later", []byte("x"))
 	}
 	f.Fuzz(func(t *testing.T, name1 string, value1 []byte, name2 string, value2 []byte) {
@@ -103,7 +122,7 @@ func FuzzDecodeHeaders(f *testing.F) {
 			}
 			return
 		}
-		again, err := decodeHeaders(encodeHeaders(&h))
+		again, err := decodeHeaders(encoded(&h))
 		if err != nil || !reflect.DeepEqual(again, h) {
 			t.Errorf("%+v became %+v, %v", h, again, err)
 		}

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,142 +12,140 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// A lane writes the records of its keys in order. It has a writer of its own and one
-// write under way, and a write fits into one Kafka batch per partition. Records of one
-// key therefore stand or fall together, and what failed stays at the head of the queue
-// and is in the next write, before anything newer.
+// A lane keeps the records of its keys in order. It has one write under way, which has
+// one Kafka batch per partition. Records of one key therefore stand or fall together,
+// and what failed stays at the head of the queue and is in the next write, before
+// anything newer.
 //
 //	Enqueue -> [ failed again | new ......... ] -> one write -> settled
 //	             queue, oldest first
 type lane struct {
-	p      *Producer
-	writer *ekafka.Producer
-	wake   chan struct{} // of capacity 1: something has changed
+	p     *Producer
+	topic *topic
+	index int
 
-	// owned by run
-	limit    int // records per write
-	failures int // writes that failed in a row
+	mu       sync.Mutex
+	queue    []*unsettled // guarded by mu, as is all that follows; settled ones go when they reach the head
+	head     int          // queue[:head] is nil
+	pending  int          // records of the queue that are not settled
+	flying   bool         // a write is under way, and has the pointers that it took
+	settling int          // callers of Producer.settle that have not returned
+	closed   bool         // nothing is added any more
+	limit    int          // records per write
+	failures int          // writes that failed in a row
+	again    time.Time    // no write before that
 	told     time.Time
-
-	mu     sync.Mutex
-	queue  []*unsettled // guarded by mu; settled ones go when they reach the head
-	head   int          // guarded by mu; queue[:head] is nil
-	closed bool         // guarded by mu; nothing is added any more
 }
 
-// unsettled is a record on its way, or a mark. All fields but settled are fixed.
+// unsettled is a record on its way, or a mark.
 type unsettled struct {
-	topic   string
-	key     []byte
-	body    []byte
-	headers []kafka.Header
+	rec     []byte // the record as appendRecord writes it
+	hash    uint32 // of its key
 	size    int
 	at      time.Time
 	done    func(error)
 	counts  *outcomes
 	reached func() // of a mark: called when everything before it is settled
 
+	part    int  // among those of its flight, which owns this
 	settled bool // guarded by the lane's mu; whoever sets it calls Producer.settle
 }
 
-func newLane(p *Producer, writer *ekafka.Producer) *lane {
-	return &lane{p: p, writer: writer, wake: make(chan struct{}, 1), limit: p.cfg.BatchRecords}
+// records keeps what a record takes here for the next one: two allocations of half a
+// kilobyte for each message of a client.
+var records = sync.Pool{New: func() any { return new(unsettled) }}
+
+// maxKeptRecord bounds the buffers that are kept.
+const maxKeptRecord = 2048
+
+func recycle(u *unsettled) {
+	rec := u.rec[:0]
+	if cap(rec) > maxKeptRecord {
+		rec = nil
+	}
+	*u = unsettled{rec: rec}
+	records.Put(u)
 }
 
-// laneOf is how kafka.Hash picks a partition. With as many lanes as partitions, or a
-// divisor of that, a partition therefore belongs to one lane.
-func laneOf(key []byte, lanes int) int {
-	if key == nil {
-		return rand.IntN(lanes)
+func newLane(p *Producer, t *topic, index int) *lane {
+	return &lane{p: p, topic: t, index: index, limit: p.cfg.BatchRecords}
+}
+
+// hashOf is how kafka.Hash hashes a key; without one, any will do.
+func hashOf(key []byte) uint32 {
+	if len(key) == 0 {
+		return rand.Uint32()
 	}
 	h := uint32(2166136261)
 	for _, c := range key {
 		h = (h ^ uint32(c)) * 16777619
 	}
-	n := int32(h) % int32(lanes)
-	if n < 0 {
-		n = -n
-	}
-	return int(n)
+	return h
 }
 
-// sizeOf is what a record takes in a batch, at most.
-func sizeOf(key, body []byte, headers []kafka.Header) int {
-	n := 48 + len(key) + len(body)
-	for _, h := range headers {
-		n += 8 + len(h.Key) + len(h.Value)
-	}
-	return n
+// placeOf is how kafka.Hash picks a partition of n. It picks the lanes, too: with as
+// many lanes as partitions, or a divisor of that, a partition belongs to one lane.
+func placeOf(hash uint32, n int) int {
+	return int(max(int32(hash)%int32(n), -(int32(hash) % int32(n))))
 }
 
-// add appends u, or reports that the lane is closed.
-func (l *lane) add(u *unsettled) bool {
+// add appends u, or reports that the lane is closed. full tells that there is enough
+// for a write.
+func (l *lane) add(u *unsettled) (full, taken bool) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.closed {
-		l.mu.Unlock()
-		return false
+		return false, false
 	}
 	l.queue = append(l.queue, u)
-	l.mu.Unlock()
-	l.poke()
-	return true
+	l.pending++
+	return l.pending == l.limit, true
 }
 
-// mark calls reached when everything in the queue has been settled. A closed lane takes
-// marks too, as long as it has records.
+// mark calls reached when everything in the queue has been settled.
 func (l *lane) mark(reached func()) {
 	l.mu.Lock()
-	idle := l.closed && l.head == len(l.queue)
+	idle := l.pending == 0 && l.settling == 0
 	if !idle {
 		l.queue = append(l.queue, &unsettled{reached: reached})
 	}
 	l.mu.Unlock()
 	if idle {
 		reached()
-		return
 	}
-	l.poke()
 }
 
 func (l *lane) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
-	l.poke()
 }
 
-func (l *lane) poke() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
+// wish is what a lane has to write.
+type wish struct {
+	some   bool      // there is something, and no write under way
+	flying bool      // a write is under way
+	full   bool      // there is enough for a write
+	failed bool      // the last write failed
+	again  time.Time // not before that
+	open   bool      // something is, or may come
+}
+
+func (l *lane) wish() wish {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return wish{
+		some:   l.pending > 0 && !l.flying,
+		flying: l.flying,
+		full:   l.pending >= l.limit || l.closed,
+		failed: l.failures > 0,
+		again:  l.again,
+		open:   !l.closed || l.pending > 0 || l.flying,
 	}
 }
 
-// run writes until the lane is closed and empty.
-func (l *lane) run() {
-	var batch []*unsettled
-	for {
-		var ended bool
-		batch, ended = l.next(batch[:0])
-		if ended {
-			break
-		}
-		if len(batch) == 0 {
-			<-l.wake
-			continue
-		}
-		if l.write(batch) {
-			l.failures = 0
-			continue
-		}
-		l.failures++
-		l.p.m.retries.Inc()
-		time.Sleep(retryPause(l.failures))
-	}
-	if err := l.writer.Close(); err != nil {
-		l.p.log.Warn("close a writer", elog.FieldErr(err))
-	}
-}
+// writer is the one that a flight uses whose first lane is this: nobody else does then.
+func (l *lane) writer() *ekafka.Producer { return l.p.writers[l.index] }
 
 // retryPause is 10 ms, doubled up to 320 ms, and up to half of that at random.
 func retryPause(failures int) time.Duration {
@@ -156,33 +153,104 @@ func retryPause(failures int) time.Duration {
 	return d + rand.N(d/2)
 }
 
-// next drops what is settled from the head and returns the oldest records that fit into
-// one write. ended means that nothing will ever come again.
-func (l *lane) next(batch []*unsettled) (_ []*unsettled, ended bool) {
-	marks := l.trim()
-	for _, reached := range marks {
-		reached()
-	}
+// take begins a write: it appends the oldest records that fit into one.
+func (l *lane) take(batch []*unsettled) []*unsettled {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	size := 0
+	size, n := 0, 0
 	for _, u := range l.queue[l.head:] {
 		if u.settled || u.reached != nil {
 			continue
 		}
-		if len(batch) == l.limit || (len(batch) > 0 && size+u.size > l.p.cfg.MaxRecordBytes) {
+		if n == l.limit || (n > 0 && size+u.size > l.p.cfg.MaxRecordBytes) {
 			break
 		}
 		batch = append(batch, u)
 		size += u.size
+		n++
 	}
-	return batch, l.closed && l.head == len(l.queue)
+	l.flying = true // also with nothing, if that was settled meanwhile: land follows
+	return batch
 }
 
-// trim takes settled records and marks from the head and returns the marks.
-func (l *lane) trim() (marks []func()) {
+// land ends a write. verdict tells what became of a record.
+func (l *lane) land(batch []*unsettled, verdict func(*unsettled) fate, now time.Time) {
+	var written, failed, large int
+	var last error
+	for _, u := range batch {
+		switch f := verdict(u); {
+		case f.err == nil:
+			written++
+		case f.large:
+			large++
+		case !f.final:
+			failed++
+			last = f.err
+		}
+	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	mine := batch[:0] // of those that nobody has ended meanwhile, those that end now
+	for _, u := range batch {
+		if f := verdict(u); f.final && !u.settled {
+			u.settled = true
+			mine = append(mine, u)
+		}
+	}
+	l.pending -= len(mine)
+	l.settling++
+	l.after(len(batch), written, failed, large, now)
+	tell := failed > 0 && now.Sub(l.told) >= time.Second
+	if tell {
+		l.told = now // it speaks once in a second
+	}
+	l.mu.Unlock()
+
+	l.p.settle(mine, func(u *unsettled) error { return verdict(u).err }, now)
+	if failed > 0 {
+		l.p.m.retries.Inc()
+	}
+	if tell {
+		l.p.log.Warn("write to kafka failed, trying again", elog.FieldErr(last), elog.Int("records", failed))
+	}
+	l.settled(true)
+}
+
+// after decides when, and how much, the lane may write next. l.mu is held.
+func (l *lane) after(all, written, failed, large int, now time.Time) {
+	switch {
+	case large > 0: // the broker takes less than we were told: it may be the batch only
+		l.limit = max(all/2, 1)
+	case failed == 0:
+		l.limit = l.p.cfg.BatchRecords
+	}
+	if written > 0 || failed == 0 {
+		// Other partitions are well: do not let them wait longer and longer.
+		l.failures = 0
+	}
+	if failed > 0 {
+		l.failures++
+		l.again = now.Add(retryPause(l.failures))
+	}
+}
+
+// settled is called after Producer.settle has returned. It takes settled records and
+// marks from the head.
+func (l *lane) settled(landed bool) {
+	var marks []func()
+	l.mu.Lock()
+	if landed {
+		l.flying = false
+	}
+	if l.settling--; l.settling == 0 {
+		marks = l.trimLocked()
+	}
+	l.mu.Unlock()
+	for _, reached := range marks {
+		reached()
+	}
+}
+
+func (l *lane) trimLocked() (marks []func()) {
 	for l.head < len(l.queue) {
 		u := l.queue[l.head]
 		if u.reached != nil {
@@ -192,6 +260,9 @@ func (l *lane) trim() (marks []func()) {
 		}
 		l.queue[l.head] = nil
 		l.head++
+		if !l.flying { // or a write that began with it would find another record in it
+			recycle(u)
+		}
 	}
 	switch {
 	case l.head == len(l.queue):
@@ -202,104 +273,6 @@ func (l *lane) trim() (marks []func()) {
 		l.queue, l.head = l.queue[:n], 0
 	}
 	return marks
-}
-
-// write tries batch once, settles what is decided, and reports whether it may go on at
-// once.
-func (l *lane) write(batch []*unsettled) bool {
-	// The messages are made anew each time: the interceptors of ekafka write into them,
-	// and so may the writer, even after it has returned.
-	messages := make([]*kafka.Message, len(batch))
-	values := make([]kafka.Message, len(batch))
-	for i, u := range batch {
-		values[i] = kafka.Message{Topic: u.topic, Key: u.key, Value: u.body, Headers: u.headers[:len(u.headers):len(u.headers)]}
-		messages[i] = &values[i]
-	}
-	// Longer than all that the writer does, for it cannot be called off: a write that
-	// was given up would stay in its queue.
-	ctx, cancel := context.WithTimeout(context.Background(), 2*l.p.cfg.WriteTimeout+time.Second)
-	start := time.Now()
-	err := l.writer.WriteMessages(ctx, messages...)
-	cancel()
-	now := time.Now()
-	l.p.m.write.Observe(now.Sub(start).Seconds())
-
-	if err == nil {
-		l.settle(batch, nil, now)
-		l.limit = l.p.cfg.BatchRecords
-		return true
-	}
-	var each kafka.WriteErrors
-	if !errors.As(err, &each) || len(each) != len(batch) {
-		l.logFailure(err, len(batch), now)
-		return false
-	}
-	return l.settleEach(batch, each, now)
-}
-
-// settleEach settles those records of batch that were written or will never be.
-func (l *lane) settleEach(batch []*unsettled, errs kafka.WriteErrors, now time.Time) (goOn bool) {
-	goOn = true
-	for i, u := range batch {
-		switch err := errs[i]; {
-		case err == nil:
-			l.settle(batch[i:i+1], nil, now)
-			// Other partitions are well: do not let them wait longer and longer.
-			l.failures = 0
-		case errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge):
-			if len(batch) > 1 {
-				// The broker takes less than we were told: it may be the batch only.
-				l.limit = max(len(batch)/2, 1)
-				continue
-			}
-			l.settle(batch, fmt.Errorf("%w: %w", ErrTooLarge, err), now)
-		case permanent(err):
-			l.settle(batch[i:i+1], fmt.Errorf("write to %s: %w", u.topic, err), now)
-		default:
-			l.logFailure(err, len(batch), now)
-			goOn = false
-		}
-	}
-	return goOn
-}
-
-// permanent tells errors that trying again does not help.
-func permanent(err error) bool {
-	for _, e := range []kafka.Error{
-		kafka.InvalidTopic, kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed,
-		kafka.InvalidRequiredAcks, kafka.UnsupportedForMessageFormat, kafka.PolicyViolation,
-		kafka.InvalidTimestamp, kafka.InvalidRecord, kafka.UnsupportedSASLMechanism, kafka.SASLAuthenticationFailed,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
-
-// logFailure speaks once in a second.
-func (l *lane) logFailure(err error, records int, now time.Time) {
-	if now.Sub(l.told) < time.Second {
-		return
-	}
-	l.told = now
-	l.p.log.Warn("write to kafka failed, trying again", elog.FieldErr(err), elog.Int("records", records))
-}
-
-// settle ends the records that nobody else has ended meanwhile.
-func (l *lane) settle(batch []*unsettled, err error, now time.Time) {
-	l.mu.Lock()
-	mine := make([]*unsettled, 0, len(batch))
-	for _, u := range batch {
-		if !u.settled {
-			u.settled = true
-			mine = append(mine, u)
-		}
-	}
-	l.mu.Unlock()
-	for _, u := range mine {
-		l.p.settle(u, err, now)
-	}
 }
 
 // expire ends the records that are too old at now. It returns their number and the age
@@ -318,12 +291,51 @@ func (l *lane) expire(now time.Time) (oldest time.Duration, ended int) {
 		u.settled = true
 		old = append(old, u)
 	}
+	if len(old) == 0 {
+		l.mu.Unlock()
+		return oldest, 0
+	}
+	l.pending -= len(old)
+	l.settling++
 	l.mu.Unlock()
-	for _, u := range old {
-		l.p.settle(u, ErrTimeout, now)
-	}
-	if len(old) > 0 {
-		l.poke()
-	}
+	l.p.settle(old, func(*unsettled) error { return ErrTimeout }, now)
+	l.settled(false)
 	return oldest, len(old)
+}
+
+// fate is what became of a record in a write.
+type fate struct {
+	err   error
+	final bool // it is not written again
+	large bool // its batch was too large, and it was not alone in it
+}
+
+// fateOf judges an error of Kafka about a batch of records.
+func fateOf(topic string, err error, records int) fate {
+	switch {
+	case err == nil:
+		return fate{final: true}
+	case errors.Is(err, kafka.MessageSizeTooLarge) || errors.Is(err, kafka.RecordListTooLarge):
+		if records > 1 {
+			return fate{err: err, large: true}
+		}
+		return fate{err: fmt.Errorf("%w: %w", ErrTooLarge, err), final: true}
+	case permanent(err):
+		return fate{err: fmt.Errorf("write to %s: %w", topic, err), final: true}
+	}
+	return fate{err: err}
+}
+
+// permanent tells errors that trying again does not help.
+func permanent(err error) bool {
+	for _, e := range []kafka.Error{
+		kafka.InvalidTopic, kafka.TopicAuthorizationFailed, kafka.ClusterAuthorizationFailed,
+		kafka.InvalidRequiredAcks, kafka.UnsupportedForMessageFormat, kafka.PolicyViolation,
+		kafka.InvalidTimestamp, kafka.InvalidRecord, kafka.UnsupportedSASLMechanism, kafka.SASLAuthenticationFailed,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }

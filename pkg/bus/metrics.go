@@ -58,6 +58,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
+func (m *Metrics) outcomesOf(topic string) *outcomes {
+	return &outcomes{
+		ok:       m.produced.WithLabelValues(topic, outcomeOK),
+		full:     m.produced.WithLabelValues(topic, outcomeFull),
+		timeout:  m.produced.WithLabelValues(topic, outcomeTimeout),
+		tooLarge: m.produced.WithLabelValues(topic, outcomeTooLarge),
+		refused:  m.produced.WithLabelValues(topic, outcomeRefused),
+	}
+}
+
 func (m *Metrics) consumerMetrics() {
 	labels := []string{"topic", "group"}
 	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{

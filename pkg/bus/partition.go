@@ -101,6 +101,15 @@ func (p *partition) waitRoom(ctx context.Context) bool {
 	}
 }
 
+// sizeOf is about what a message takes here.
+func sizeOf(key, body []byte, headers []kafka.Header) int {
+	n := recordOverhead + len(key) + len(body)
+	for _, h := range headers {
+		n += 8 + len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
 func (p *partition) entry(msg *kafka.Message) *entry {
 	headers, err := decodeHeaders(msg.Headers)
 	e := &entry{

@@ -16,11 +16,18 @@ import (
 // what is taken before waits for it. All methods may be called at once from any
 // goroutine.
 type Producer struct {
-	cfg    *ProducerConfig
-	log    *elog.Component
-	m      *Metrics
-	topics map[string]*outcomes
-	lanes  []*lane
+	cfg     *ProducerConfig
+	log     *elog.Component
+	m       *Metrics
+	admin   *ekafka.Client
+	topics  map[string]*topic
+	writers []*ekafka.Producer // one for each lane
+	flights sync.WaitGroup
+
+	// wake tells Run that something has changed; of capacity 1. Nobody does so for a
+	// record while Run is about to look by itself: that would wake it for each one.
+	wake chan struct{}
+	idle atomic.Bool // Run looks when it is told to
 
 	records atomic.Int64
 	bytes   atomic.Int64
@@ -30,18 +37,15 @@ type Producer struct {
 type outcomes struct{ ok, full, timeout, tooLarge, refused prometheus.Counter }
 
 func newProducer(cfg *Config, component *ekafka.Component, log *elog.Component, m *Metrics) *Producer {
-	p := &Producer{cfg: &cfg.Producer, log: log, m: m, topics: map[string]*outcomes{}}
-	for _, topic := range cfg.Topics() {
-		p.topics[topic] = &outcomes{
-			ok:       m.produced.WithLabelValues(topic, outcomeOK),
-			full:     m.produced.WithLabelValues(topic, outcomeFull),
-			timeout:  m.produced.WithLabelValues(topic, outcomeTimeout),
-			tooLarge: m.produced.WithLabelValues(topic, outcomeTooLarge),
-			refused:  m.produced.WithLabelValues(topic, outcomeRefused),
-		}
+	p := &Producer{
+		cfg: &cfg.Producer, log: log, m: m, admin: component.Client(),
+		topics: map[string]*topic{}, wake: make(chan struct{}, 1),
+	}
+	for _, name := range cfg.Topics() {
+		p.topics[name] = newTopic(p, name, cfg.Producer.Lanes)
 	}
 	for i := range cfg.Producer.Lanes {
-		p.lanes = append(p.lanes, newLane(p, component.Producer(laneProducer(i))))
+		p.writers = append(p.writers, component.Producer(laneProducer(i)))
 	}
 	return p
 }
@@ -51,20 +55,76 @@ func newProducer(cfg *Config, component *ekafka.Component, log *elog.Component, 
 // MaxAge and two WriteTimeouts after ctx. It cannot be run again.
 func (p *Producer) Run(ctx context.Context) error {
 	var lanes, watch sync.WaitGroup
-	for _, l := range p.lanes {
-		lanes.Go(l.run)
-	}
+	lanes.Go(p.write)
 	ended := make(chan struct{})
 	watch.Go(func() { p.expire(ended) })
 
 	<-ctx.Done()
-	for _, l := range p.lanes {
-		l.close()
-	}
+	p.each(func(l *lane) { l.close() })
+	p.poke()
 	lanes.Wait()
+	p.flights.Wait()
 	close(ended)
 	watch.Wait()
+	for _, w := range p.writers {
+		if err := w.Close(); err != nil {
+			p.log.Warn("close a writer", elog.FieldErr(err))
+		}
+	}
 	return nil
+}
+
+func (p *Producer) each(f func(*lane)) {
+	for _, t := range p.topics {
+		for _, l := range t.lanes {
+			f(l)
+		}
+	}
+}
+
+func (p *Producer) poke() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write begins writes until the lanes are closed and empty.
+func (p *Producer) write() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		p.idle.Store(true) // before looking: what comes after the look wakes us
+		now := time.Now()
+		next, open := p.depart(now)
+		if !open {
+			return
+		}
+		if next.IsZero() {
+			<-p.wake
+			continue
+		}
+		if next.Sub(now) <= p.cfg.Linger { // or it is for a lane that has failed
+			p.idle.Store(false)
+		}
+		timer.Reset(next.Sub(now))
+		select {
+		case <-timer.C:
+		case <-p.wake:
+		}
+	}
+}
+
+// depart begins the writes that are due.
+func (p *Producer) depart(now time.Time) (next time.Time, open bool) {
+	for _, t := range p.topics {
+		at, o := t.depart(now)
+		open = open || o
+		if !at.IsZero() {
+			next = earlier(next, at)
+		}
+	}
+	return next, open
 }
 
 // expire tells the owners of records that have grown too old, also of those that are
@@ -84,10 +144,13 @@ func (p *Producer) expire(ended <-chan struct{}) {
 		case now = <-ticker.C:
 		}
 		var oldest time.Duration
-		for _, l := range p.lanes {
+		p.each(func(l *lane) {
 			age, n := l.expire(now)
 			oldest = max(oldest, age)
 			late += n
+		})
+		if late > 0 {
+			p.poke()
 		}
 		p.gauge(oldest)
 		if late > 0 && now.Sub(told) >= time.Second {
@@ -119,38 +182,52 @@ func (p *Producer) Publish(ctx context.Context, rec Record) error {
 	}
 }
 
-// Enqueue takes rec and returns at once; done is called exactly once, later, with what
-// Publish would have returned. When Enqueue itself returns an error, nothing was taken
-// and done is never called. done runs on a goroutine that writes: it must neither block
-// nor call Publish or Flush.
+// Enqueue takes rec and returns at once; it keeps nothing of what rec points to. done is
+// called exactly once, later, with what Publish would have returned. When Enqueue itself
+// returns an error, nothing was taken and done is never called. done runs on a goroutine
+// that writes: it must neither block nor call Publish or Flush.
 func (p *Producer) Enqueue(rec Record, done func(error)) error {
-	topic := p.topics[rec.Topic]
-	if topic == nil {
+	return p.EnqueueFrom(&rec, done)
+}
+
+// EnqueueFrom is Enqueue for those who use a record again.
+func (p *Producer) EnqueueFrom(rec *Record, done func(error)) error {
+	t := p.topics[rec.Topic]
+	if t == nil {
 		return ErrTopic
 	}
-	u := &unsettled{
-		topic:   rec.Topic,
-		body:    rec.Body,
-		headers: encodeHeaders(&rec.Headers),
-		at:      time.Now(),
-		done:    done,
-		counts:  topic,
+	if len(rec.Body) > p.cfg.MaxRecordBytes {
+		t.counts.tooLarge.Inc()
+		return ErrTooLarge
 	}
-	if rec.Key != "" {
-		u.key = []byte(rec.Key)
+	u := records.Get().(*unsettled)
+	u.rec = appendRecord(u.rec, rec)
+	u.hash, u.at, u.done, u.counts = hashOf(keyOfRecord(u.rec)), time.Now(), done, t.counts
+	u.size = recordOverhead + len(u.rec)
+	if err := p.take(t, u); err != nil {
+		recycle(u)
+		return err
 	}
-	u.size = sizeOf(u.key, u.body, u.headers)
+	return nil
+}
+
+func (p *Producer) take(t *topic, u *unsettled) error {
 	if u.size > p.cfg.MaxRecordBytes {
-		topic.tooLarge.Inc()
+		t.counts.tooLarge.Inc()
 		return ErrTooLarge
 	}
 	if !p.reserve(u.size) {
-		topic.full.Inc()
+		t.counts.full.Inc()
 		return ErrFull
 	}
-	if !p.lanes[laneOf(u.key, len(p.lanes))].add(u) {
-		p.release(u.size)
+	size := u.size // afterwards it may be another record's
+	full, taken := t.lanes[placeOf(u.hash, len(t.lanes))].add(u)
+	if !taken {
+		p.release(1, size)
 		return ErrClosed
+	}
+	if full || p.idle.Load() && p.idle.CompareAndSwap(true, false) {
+		p.poke()
 	}
 	return nil
 }
@@ -158,16 +235,16 @@ func (p *Producer) Enqueue(rec Record, done func(error)) error {
 // Flush returns when everything taken before the call has been settled, or with the
 // error of ctx.
 func (p *Producer) Flush(ctx context.Context) error {
-	var open atomic.Int64
-	open.Store(int64(len(p.lanes)))
+	var open sync.WaitGroup
+	p.each(func(l *lane) {
+		open.Add(1)
+		l.mark(open.Done)
+	})
 	all := make(chan struct{})
-	for _, l := range p.lanes {
-		l.mark(func() {
-			if open.Add(-1) == 0 {
-				close(all)
-			}
-		})
-	}
+	go func() {
+		open.Wait()
+		close(all)
+	}()
 	select {
 	case <-all:
 		return nil
@@ -195,27 +272,37 @@ func (p *Producer) reserve(size int) bool {
 	return true
 }
 
-func (p *Producer) release(size int) {
-	p.records.Add(-1)
+func (p *Producer) release(records, size int) {
+	p.records.Add(int64(-records))
 	p.bytes.Add(int64(-size))
 }
 
-// settle releases u and tells its owner, once: the caller has taken it over from its
-// lane.
-func (p *Producer) settle(u *unsettled, err error, now time.Time) {
-	p.release(u.size)
-	switch {
-	case err == nil:
-		u.counts.ok.Inc()
-	case errors.Is(err, ErrTimeout):
-		u.counts.timeout.Inc()
-	case errors.Is(err, ErrTooLarge):
-		u.counts.tooLarge.Inc()
-	default:
-		u.counts.refused.Inc()
+// settle releases records of one topic and tells their owners, once: the caller has
+// taken them over from their lane.
+func (p *Producer) settle(batch []*unsettled, outcome func(*unsettled) error, now time.Time) {
+	var ok, size int
+	for _, u := range batch {
+		size += u.size
 	}
-	p.m.wait.Observe(now.Sub(u.at).Seconds())
-	if u.done != nil {
-		u.done(err)
+	p.release(len(batch), size)
+	for _, u := range batch {
+		err := outcome(u)
+		switch {
+		case err == nil:
+			ok++
+		case errors.Is(err, ErrTimeout):
+			u.counts.timeout.Inc()
+		case errors.Is(err, ErrTooLarge):
+			u.counts.tooLarge.Inc()
+		default:
+			u.counts.refused.Inc()
+		}
+		p.m.wait.Observe(now.Sub(u.at).Seconds())
+		if u.done != nil {
+			u.done(err)
+		}
+	}
+	if ok > 0 {
+		batch[0].counts.ok.Add(float64(ok))
 	}
 }

@@ -50,6 +50,7 @@ type Headers struct {
 	ServerVersion string
 	PushClientID  string
 	TraceID       string  // W3C traceparent, carried as given
+	Trace         []byte  // the same, from who makes one for each record; TraceID goes before
 	Stamps        []Stamp // one per stage, in the order passed
 }
 
@@ -65,13 +66,17 @@ func (h *Headers) Stamp(stage string, at time.Time) {
 	h.Stamps = append(h.Stamps[:len(h.Stamps):len(h.Stamps)], Stamp{Stage: stage, At: at})
 }
 
-// Record is one Kafka record. To produce, set Topic, Key, Headers and Body; the other
+// Record is one Kafka record. To produce, set Topic, Key or BySocket, Headers and Body; the other
 // fields are what Kafka told about a consumed one.
 type Record struct {
 	Topic   string
 	Key     string // records of one key keep their order; "" has none and goes anywhere
 	Headers Headers
-	Body    []byte // not copied: leave it alone until the record is settled
+	Body    []byte
+
+	// BySocket, when it is to be produced, makes the text of Headers.Socket its key
+	// without anybody having to allocate that.
+	BySocket bool
 
 	Partition int
 	Offset    int64

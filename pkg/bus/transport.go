@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	producing "github.com/segmentio/kafka-go/protocol/produce"
 )
 
 // ekafka's producers and clients have no setting for TLS or SASL and always use
@@ -54,10 +55,18 @@ func (s *transportSwitch) RoundTrip(ctx context.Context, addr net.Addr, req kafk
 	s.mu.RLock()
 	t := s.byAddr[addr.String()]
 	s.mu.RUnlock()
-	if t != nil {
-		return t.Transport.RoundTrip(ctx, addr, req)
+	if t == nil {
+		return s.other.RoundTrip(ctx, addr, req)
 	}
-	return s.other.RoundTrip(ctx, addr, req)
+	if write, ok := req.(*producing.Request); ok {
+		switch ship, err := carried(write); {
+		case err != nil:
+			return nil, err
+		case ship != nil:
+			return ship.send(ctx, t.Transport, addr, write)
+		}
+	}
+	return t.Transport.RoundTrip(ctx, addr, req)
 }
 
 // acquire makes sure that addr is served according to cfg until it is released.

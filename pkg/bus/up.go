@@ -11,6 +11,7 @@ import (
 type Up struct {
 	Namespace   string
 	Event       string   // Socket.IO event name
+	Name        []byte   // the same, from who has it as bytes; Event goes before
 	Args        []byte   // raw JSON array
 	Attachments [][]byte // binary parts, in placeholder order
 	HasAck      bool     // the client waits for an acknowledgement
@@ -26,7 +27,12 @@ type Up struct {
 func (u *Up) Append(dst []byte) ([]byte, error) {
 	w := beginBody(dst)
 	w.text("ns", u.Namespace)
-	w.text("event", u.Event)
+	if u.Event != "" {
+		w.text("event", u.Event)
+	} else if len(u.Name) > 0 {
+		w.key("event")
+		w.b = append(appendTextHeader(w.b, len(u.Name)), u.Name...)
+	}
 	w.binary("args", u.Args)
 	w.binaries("bin", u.Attachments)
 	if u.HasAck {

@@ -24,6 +24,22 @@ func (c *Connection) clientLocked() session.Client {
 	}
 }
 
+// speaks tells whether the client is connected to the namespace, and whether
+// its identity is over: nobody acts for a token that has ended. If it may speak,
+// who it is for the headers of its events is added to who, in the same step and
+// without an allocation.
+func (c *Connection) speaks(ns string, who *session.Client) (in, over bool) {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	in, over = c.member && c.inSpaceLocked(ns), c.who.expired
+	if in && !over {
+		who.User, who.AuthType = c.userLocked(), c.who.traits.authType
+		who.ClientVersion, who.Locale = c.who.traits.version, c.who.traits.locale
+		who.Docs = c.appendDocsLocked(who.Docs)
+	}
+	return in, over
+}
+
 // Each calls f for every connected socket until it returns false. A shard is
 // copied before f is called, so that f may take its time.
 func (g *Gateway) Each(f func(id.Socket) bool) {

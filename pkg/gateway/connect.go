@@ -235,7 +235,7 @@ func (c *Connection) announce(ns string, payload []byte, client session.Client) 
 	if c.in != nil {
 		trace = c.in.trace
 	}
-	if err := g.up(c.id, &client, bus.EventConnect, &up, trace, nil); err != nil {
+	if err := g.up(c.id, &client, eventConnect, &up, trace, nil); err != nil {
 		g.log.Warn("connect event not taken", elog.String("socket", c.id.String()), elog.FieldErr(err))
 	}
 }

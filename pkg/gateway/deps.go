@@ -50,7 +50,7 @@ type Revocations interface {
 
 // Uplink takes records for Kafka; *bus.Producer.
 type Uplink interface {
-	Enqueue(rec bus.Record, done func(error)) error
+	EnqueueFrom(rec *bus.Record, done func(error)) error
 }
 
 // Downlink delivers the records of ws.down to the relay; *bus.Consumer.

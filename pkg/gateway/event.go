@@ -1,12 +1,9 @@
 package gateway
 
 import (
+	"bytes"
 	"fmt"
-	"strings"
 
-	"sluice/pkg/bus"
-	"sluice/pkg/id"
-	"sluice/pkg/session"
 	"sluice/pkg/socketio"
 )
 
@@ -16,76 +13,35 @@ const reservedPrefix = "sluice:"
 // handleEvent passes a client's event up, or answers it when it is for the
 // gateway itself.
 func (c *Connection) handleEvent(p socketio.Packet, attachments [][]byte) error {
-	switch in, over := c.standing(p.Namespace); {
+	u := uplinks.Get().(*uplink)
+	defer u.free()
+	switch in, over := c.speaks(p.Namespace, &u.client); {
 	case over:
 		return nil // sent before its client heard of the end
 	case !in:
 		return fmt.Errorf("%w: event to a namespace not joined", errProtocol)
 	}
-	name, args, err := socketio.EventArgs(p.Data, c.shard.gw.packetLimits)
+	name, list, err := socketio.SplitEvent(p.Data, c.shard.gw.packetLimits)
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(name, reservedPrefix) {
-		return c.handleOwn(name, p, args)
+	u.args = append(append(append(u.args[:0], '['), list...), ']')
+	if bytes.HasPrefix(name, []byte(reservedPrefix)) {
+		return c.handleOwn(string(name), p, bytes.Clone(u.args))
 	}
-	c.pass(p, name, args, attachments)
+	c.pass(u, p, name, attachments)
 	return nil
 }
 
 // pass hands an event to Kafka. The client hears of it when Kafka cannot take
 // it: an acknowledgement never comes before the component's.
-func (c *Connection) pass(p socketio.Packet, name string, args []byte, attachments [][]byte) {
+func (c *Connection) pass(u *uplink, p socketio.Packet, name []byte, attachments [][]byte) {
 	g := c.shard.gw
-	client := c.client()
-	up := bus.Up{
-		Namespace: p.Namespace, Event: name, Args: args, Attachments: attachments,
-		HasAck: p.HasID, AckID: p.ID, Docs: client.Docs, Replica: g.deps.Replica, Boot: g.deps.Boot,
+	u.up.Namespace, u.up.Name, u.up.Args, u.up.Attachments = p.Namespace, name, u.args, attachments
+	u.up.HasAck, u.up.AckID = p.HasID, p.ID
+	u.up.Docs, u.up.Replica, u.up.Boot = u.client.Docs, g.deps.Replica, g.deps.Boot
+	n := newBusyNotice(g, c.ref(), p, name)
+	if err := g.send(u, c.id, eventMessage, "", n.settled); err != nil {
+		n.finish(err)
 	}
-	back := busyNotice{to: c.ref(), ns: p.Namespace, event: name, hasAck: p.HasID, ack: p.ID}
-	err := g.up(c.id, &client, bus.EventMessage, &up, "", func(err error) {
-		if err != nil {
-			g.m.upFailed.Inc()
-			g.tellBusy(back)
-		}
-	})
-	if err != nil {
-		g.m.upFailed.Inc()
-		g.tellBusy(back)
-	}
-}
-
-// up publishes one upstream event. An error means that it was not taken, and
-// done is not called.
-func (g *Gateway) up(s id.Socket, c *session.Client, event bus.Event, up *bus.Up, trace string, done func(error)) error {
-	mid, err := g.deps.IDs.Message()
-	if err != nil {
-		return fmt.Errorf("mint a message id: %w", err)
-	}
-	body, err := up.Append(nil)
-	if err != nil {
-		return fmt.Errorf("encode the event: %w", err)
-	}
-	if trace == "" {
-		trace = g.traceparent(mid)
-	}
-	if done == nil {
-		done = func(err error) {
-			if err != nil {
-				g.m.upFailed.Inc()
-			}
-		}
-	}
-	g.m.up.WithLabelValues(string(event)).Inc()
-	return g.deps.Uplink.Enqueue(bus.Record{
-		Topic: g.deps.UpTopic,
-		Key:   s.String(),
-		Headers: bus.Headers{
-			Mid: mid, Socket: s, User: c.User, Event: event, Operator: bus.OperatorInner,
-			Locale: c.Locale, AuthType: c.AuthType, ClientVersion: c.ClientVersion,
-			ServerVersion: g.deps.Version, TraceID: trace,
-			Stamps: []bus.Stamp{{Stage: "gateway", At: g.now()}},
-		},
-		Body: body,
-	}, done)
 }

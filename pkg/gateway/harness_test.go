@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -108,11 +109,19 @@ func (w *world) Verify(_ context.Context, authType, token string) (auth.Identity
 	return auth.Identity{User: id.User(token), AuthType: authType, Docs: []string{"open-*"}}, nil
 }
 
-func (w *world) Enqueue(rec bus.Record, done func(error)) error {
+func (w *world) EnqueueFrom(from *bus.Record, done func(error)) error {
+	rec := *from
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.upErr != nil {
 		return w.upErr
+	}
+	rec.Body, rec.Headers.Stamps = bytes.Clone(rec.Body), slices.Clone(rec.Headers.Stamps) // they are the caller's
+	if rec.BySocket {
+		rec.Key = rec.Headers.Socket.String()
+	}
+	if rec.Headers.TraceID == "" {
+		rec.Headers.TraceID, rec.Headers.Trace = string(rec.Headers.Trace), nil
 	}
 	w.up = append(w.up, rec)
 	go done(nil)

@@ -94,7 +94,7 @@ func (g *Gateway) disconnected(c *session.Client, ns, why string, done func(erro
 	if done == nil {
 		done = func(error) {}
 	}
-	if err := g.up(c.Socket, c, bus.EventDisconnect, &up, "", done); err != nil {
+	if err := g.up(c.Socket, c, eventDisconnect, &up, "", done); err != nil {
 		done(err)
 	}
 }

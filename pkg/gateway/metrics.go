@@ -31,7 +31,7 @@ const accepted = "accepted"
 type Metrics struct {
 	connects     *prometheus.CounterVec // by outcome: accepted, or why not
 	joinsRefused *prometheus.CounterVec // by reason
-	up           *prometheus.CounterVec // by event kind
+	upBy         [upEvents]prometheus.Counter
 	upFailed     prometheus.Counter
 	pushes       *prometheus.CounterVec // by kind: durable, ephemeral
 	delivered    prometheus.Counter
@@ -70,7 +70,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		connects:     vec("connects_total", "Socket.IO connects by outcome.", "outcome"),
 		joinsRefused: vec("joins_refused_total", "Document joins refused, by reason.", "reason"),
-		up:           vec("up_events_total", "Upstream events handed to Kafka, by kind.", "event"),
 		upFailed:     counter("up_failed_total", "Upstream events that Kafka did not take."),
 		pushes:       vec("pushes_total", "Pushes that arrived for fan-out, by kind.", "kind"),
 		delivered:    counter("delivered_total", "Events handed to sockets."),
@@ -102,6 +101,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	reg.MustRegister(m.fanOut, m.indexTime)
 	for _, r := range []dropReason{dropClosed, dropSlow, dropEncode, dropDecode, dropQueue, dropSuperseded, dropLate, dropOwed} {
 		m.byReason[r] = m.dropped.WithLabelValues(string(r))
+	}
+	up := vec("up_events_total", "Upstream events handed to Kafka, by kind.", "event")
+	for i, name := range upEventNames {
+		m.upBy[i] = up.WithLabelValues(string(name))
 	}
 	// Shown from the start, so that a rate can be taken of the first one.
 	m.connects.WithLabelValues(accepted)

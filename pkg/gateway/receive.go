@@ -125,14 +125,6 @@ func (c *Connection) joined() bool {
 	return c.member
 }
 
-// standing tells whether the client is connected to the namespace, and whether
-// its identity is over: nobody acts for a token that has ended.
-func (c *Connection) standing(ns string) (in, over bool) {
-	c.shard.mu.Lock()
-	defer c.shard.mu.Unlock()
-	return c.member && c.inSpaceLocked(ns), c.who.expired
-}
-
 // inSpace tells whether the client is connected to the namespace.
 func (c *Connection) inSpace(ns string) bool {
 	c.shard.mu.Lock()

@@ -178,9 +178,12 @@ func (c *Connection) docsLocked() []id.Doc {
 	if n == 0 {
 		return nil
 	}
-	docs := make([]id.Doc, n)
-	for i := range docs {
-		docs[i] = id.Doc(c.rooms.at(i + 1).room.name)
+	return c.appendDocsLocked(make([]id.Doc, 0, n))
+}
+
+func (c *Connection) appendDocsLocked(docs []id.Doc) []id.Doc {
+	for i := range c.rooms.docs() {
+		docs = append(docs, id.Doc(c.rooms.at(i+1).room.name))
 	}
 	return docs
 }

@@ -9,20 +9,16 @@ import (
 	"sluice/pkg/id"
 )
 
-// traceparent makes the W3C trace context of an event from its message id: the
-// trace id is this process's random half and the mid, so that a trace can be
-// found from a mid in a log and back. Nothing is sampled by default.
-func (g *Gateway) traceparent(mid id.Message) string {
-	var b [55]byte
-	copy(b[:], "00-")
+// appendTraceparent makes the W3C trace context of an event from its message
+// id: the trace id is this process's random half and the mid, so that a trace
+// can be found from a mid in a log and back. Nothing is sampled by default.
+func (g *Gateway) appendTraceparent(dst []byte, mid id.Message) []byte {
 	var raw [8]byte
-	hex.Encode(b[3:19], g.traceSeed[:])
 	binary.BigEndian.PutUint64(raw[:], uint64(mid))
-	hex.Encode(b[19:35], raw[:])
-	b[35] = '-'
-	hex.Encode(b[36:52], raw[:])
-	copy(b[52:], "-00")
-	return string(b[:])
+	dst = hex.AppendEncode(append(dst, "00-"...), g.traceSeed[:])
+	dst = hex.AppendEncode(dst, raw[:])
+	dst = hex.AppendEncode(append(dst, '-'), raw[:])
+	return append(dst, "-00"...)
 }
 
 // traceparentOf returns the client's own trace context; "" unless it has the
