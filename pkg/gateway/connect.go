@@ -39,7 +39,7 @@ func (g *Gateway) open(s *transport.Session, r *http.Request) transport.Receiver
 	if s.Protocol() == 3 {
 		c.form = oldForm(r)
 	}
-	g.admission.sessions.Enter(addrOf(s.RemoteAddr()))
+	g.admission.sessions.Enter(s.RemoteAddr())
 	g.connecting.watch(c.ref(), nil)
 	if c.form.old() {
 		c.greet()

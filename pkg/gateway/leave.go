@@ -26,7 +26,7 @@ type departure struct {
 func (c *Connection) Closed(why transport.Reason) {
 	g := c.shard.gw
 	gone, was, calls := c.depart(string(why))
-	g.admission.sessions.Leave(addrOf(c.session.RemoteAddr()))
+	g.admission.sessions.Leave(c.session.RemoteAddr())
 	PutConn(c)
 	hangUp(calls)
 	if was {

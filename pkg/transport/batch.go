@@ -41,7 +41,7 @@ func (t *Batch) send(s *Session, f *Frame, volatile bool) error {
 	if err != nil {
 		return err
 	}
-	s.srv.metrics.hot[s.stripe].out.Add(int64(f.packets))
+	s.hot().out.Add(int64(f.packets))
 	if mine {
 		t.srv = s.srv
 		t.jobs = append(t.jobs, sending{l: l, b: b, fd: l.fd})

@@ -21,14 +21,13 @@ func (s *Session) Close(reason Reason) { s.close(reason, gently) }
 // client says is still delivered until then.
 func (s *Session) CloseAfterFlush(reason Reason) {
 	s.mu.Lock()
-	if s.fading || s.state.Closed() {
+	if s.phaseLocked().fading || s.state.Closed() {
 		s.mu.Unlock()
 		return
 	}
-	s.fading = true
-	s.reason = reason
-	s.until = s.srv.now() + s.srv.cfg.FlushTimeout.Milliseconds()
-	until := s.until
+	until := s.srv.now() + s.srv.cfg.FlushTimeout.Milliseconds()
+	p := s.enterLocked()
+	p.fading, p.reason, p.until = true, reason, until
 	l := s.link.Load()
 	if l == nil {
 		s.wakeLocked()
@@ -43,10 +42,10 @@ func (s *Session) CloseAfterFlush(reason Reason) {
 // flushed is called when the last frame of a link has left.
 func (s *Session) flushed(l *link) {
 	s.mu.Lock()
-	fading, reason := s.fading, s.reason
+	p := s.phaseLocked()
 	s.mu.Unlock()
-	if fading && s.link.Load() == l {
-		s.close(reason, gently)
+	if p.fading && s.link.Load() == l {
+		s.close(p.reason, gently)
 	}
 }
 
@@ -57,16 +56,17 @@ func (s *Session) close(reason Reason, how manner) {
 		s.mu.Unlock()
 		return
 	}
-	if s.fading {
-		reason = s.reason
+	p := s.enterLocked()
+	if p.fading {
+		reason = p.reason
 	}
-	s.reason = reason
+	p.reason = reason
 	l := s.link.Load()
-	t := s.trial
-	s.trial = nil
+	t := p.trial
+	p.trial = nil
 	lingers := l == nil && s.endPollLocked(how)
 	last := !s.turn
-	s.told = last
+	p.told = last
 	carrier := s.state.Carrier()
 	s.mu.Unlock()
 
@@ -82,7 +82,7 @@ func (s *Session) close(reason Reason, how manner) {
 		t.link.shut(emptyClose)
 	}
 	s.srv.remove(s, lingers)
-	s.srv.closed(carrier, s.version, reason)
+	s.srv.closed(carrier, s.version(), reason)
 	switch {
 	case !last:
 	case how == lost:

@@ -110,7 +110,17 @@ func (s *Session) deflates(r *http.Request) bool {
 
 // Proven says that the client has shown who it is. From now on its compressed
 // messages may be as large as any.
-func (s *Session) Proven() { s.proven.Store(true) }
+func (s *Session) Proven() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.proven = true
+}
+
+func (s *Session) isProven() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proven
+}
 
 // mostInflated is how large a message may become; 0 when that is the length of
 // its frames, which the library bounds.
@@ -118,15 +128,15 @@ func (l *link) mostInflated() int {
 	switch {
 	case !l.deflate:
 		return 0
-	case l.s.proven.Load():
-		return l.srv.cfg.MaxPayload
+	case l.s.isProven():
+		return l.s.srv.cfg.MaxPayload
 	}
-	return min(l.srv.cfg.DeflateUnproven, l.srv.cfg.MaxPayload)
+	return min(l.s.srv.cfg.DeflateUnproven, l.s.srv.cfg.MaxPayload)
 }
 
 // encoded is a frame as this link sends it.
 func (l *link) encoded(f *Frame) []byte {
-	if l.deflate && f.size >= l.srv.cfg.DeflateAbove {
+	if l.deflate && f.size >= l.s.srv.cfg.DeflateAbove {
 		return f.wire(l.s.form + deflateForms)
 	}
 	return f.wire(l.s.form)

@@ -4,7 +4,7 @@ import "time"
 
 // shut sends a last frame and leaves the connection to the client for a while,
 // so that it takes notice before it is cut.
-func (l *link) shut(frame []byte) { l.shutWithin(frame, l.srv.cfg.CloseTimeout) }
+func (l *link) shut(frame []byte) { l.shutWithin(frame, l.s.srv.cfg.CloseTimeout) }
 
 // shutWithin is shut with a time of its own. When the last frame has been sent
 // already only the time is set.
@@ -17,9 +17,9 @@ func (l *link) shutWithin(frame []byte, d time.Duration) {
 
 // farewell is shut for a session that is being closed or fading.
 func (l *link) farewell(fading bool) {
-	d := l.srv.cfg.CloseTimeout
+	d := l.s.srv.cfg.CloseTimeout
 	if fading {
-		d += l.srv.cfg.FlushTimeout
+		d += l.s.srv.cfg.FlushTimeout
 	}
 	l.shutWithin(emptyClose, d)
 }
@@ -57,9 +57,9 @@ func (l *link) kill() {
 		return
 	}
 	// A connection of an unknown kind may take its time to close.
-	l.srv.running.Add(1)
+	l.s.srv.running.Add(1)
 	go func() {
-		defer l.srv.running.Done()
+		defer l.s.srv.running.Done()
 		l.conn.Close()
 	}()
 }
@@ -75,8 +75,8 @@ func (l *link) cut() {
 func (l *link) forget() {
 	if c, ok := l.conn.(carrier); ok {
 		c.SetLinger(0)
-	} else if l.wire != nil {
-		l.wire.SetLinger(0)
+	} else if l.kind == overTLS {
+		l.wire().SetLinger(0)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // feedSize is how much is read from a connection at a time, unless the reader
@@ -43,36 +44,42 @@ type intake interface {
 	await() error
 	// release gives buffers back, at the end.
 	release()
-	// rawConn is for waiting until the kernel takes more.
-	rawConn() syscall.RawConn
+	// untilRoom calls write until it is true or limit has come, and waits in
+	// between until the kernel may take more.
+	untilRoom(limit time.Time, write func(fd uintptr) bool) error
 }
 
 // feed reads a connection that Go's poller waits for, with next to nothing on
 // the stack and no buffer while there is nothing to read.
 type feed struct {
-	from  carrier
-	fd    int
-	raw   syscall.RawConn
-	ready func(fd uintptr) bool // f.fill, bound once
-	buf   *[feedSize]byte       // nil while waiting
-	pre   []byte                // what of buf has not been read yet
-	err   error                 // of the last fill
-	now   bool                  // Read must not wait
+	counted
+	raw      syscall.RawConn
+	ready    func(fd uintptr) bool // f.fill, bound once
+	buf      *[feedSize]byte       // nil while waiting
+	err      error                 // of the last fill
+	fd       int32
+	from, to uint16 // what of buf has not been read yet
+	now      bool   // Read must not wait
 }
 
 // newFeed is for connections that have a descriptor.
-func newFeed(tcp *net.TCPConn, fd int) (*feed, error) {
-	raw, err := tcp.SyscallConn()
-	return &feed{from: tcp, fd: fd, raw: raw}, err
+func newFeed(c counted, fd int) (*feed, error) {
+	raw, err := c.SyscallConn()
+	return &feed{counted: c, fd: int32(fd), raw: raw}, err
 }
 
 func (f *feed) hurry(now bool) { f.now = now }
 
-func (f *feed) rawConn() syscall.RawConn { return f.raw }
+func (f *feed) untilRoom(limit time.Time, write func(fd uintptr) bool) error {
+	if err := f.SetWriteDeadline(limit); err != nil {
+		return err
+	}
+	return f.raw.Write(write)
+}
 
 // await waits until something has been read ahead.
 func (f *feed) await() error {
-	if len(f.pre) > 0 {
+	if f.from < f.to {
 		return nil
 	}
 	if f.ready == nil {
@@ -90,8 +97,8 @@ func (f *feed) fill(uintptr) bool {
 	if f.buf == nil {
 		f.buf = feedPool.Get().(*[feedSize]byte)
 	}
-	n, err := readNow(f.fd, f.buf[:])
-	f.pre, f.err = f.buf[:n], err
+	n, err := readNow(int(f.fd), f.buf[:])
+	f.to, f.err = uint16(n), err
 	if n == 0 {
 		f.release()
 	}
@@ -101,21 +108,21 @@ func (f *feed) fill(uintptr) bool {
 // Read gives what was read ahead, and then waits for more, or answers errAgain
 // when it must not.
 func (f *feed) Read(p []byte) (int, error) {
-	if len(f.pre) == 0 {
+	if f.from == f.to {
 		if f.now {
 			return 0, errAgain
 		}
-		return f.from.Read(p)
+		return f.TCPConn.Read(p)
 	}
-	n := copy(p, f.pre)
-	if f.pre = f.pre[n:]; len(f.pre) == 0 {
+	n := copy(p, f.buf[f.from:f.to])
+	if f.from += uint16(n); f.from == f.to {
 		f.release()
 	}
 	return n, nil
 }
 
 func (f *feed) release() {
-	f.pre = nil
+	f.from, f.to = 0, 0
 	if f.buf != nil {
 		feedPool.Put(f.buf)
 		f.buf = nil

@@ -47,6 +47,14 @@ func wsForm(v engineio.Version, b64 bool) form {
 	return wsV4
 }
 
+// version is the generation that a WebSocket's form is of.
+func (w form) version() engineio.Version {
+	if w == wsV3 || w == wsV3Base64 {
+		return engineio.V3
+	}
+	return engineio.V4
+}
+
 // wire is the frame in one of its forms. Two callers at the same time may both
 // build it; one result is kept.
 func (f *Frame) wire(w form) []byte {

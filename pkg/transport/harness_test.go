@@ -354,7 +354,8 @@ func (c *client) waiting() {
 	eventually(c.w.t, "a waiting GET", func() bool {
 		c.s.mu.Lock()
 		defer c.s.mu.Unlock()
-		return c.s.poll != nil && c.s.poll.wake != nil
+		p := c.s.phaseLocked().poll
+		return p != nil && p.wake != nil
 	})
 }
 

@@ -20,13 +20,10 @@ import (
 // kernel takes no more, the role passes to a goroutine that waits and ends when
 // the queue is empty.
 type link struct {
-	srv *Server
-	s   *Session
+	s    *Session
+	conn net.Conn // what was taken over: *polled or *feed overTCP, *tls.Conn overTLS
 
-	conn    net.Conn // what was taken over
-	in      intake   // what reads it; nil overAny
-	wire    *wire    // overTLS
-	fd      int32    // overTCP: valid while the role is held, as Close leaves it to the holder
+	fd      int32 // overTCP: valid while the role is held, as Close leaves it to the holder
 	kind    linkKind
 	deflate bool // compression was negotiated; set before anybody else sees the link
 
@@ -36,14 +33,13 @@ type link struct {
 	counted controls
 	seat    *seat // only while there is something to read
 
-	mu     sync.Mutex // guards what follows
-	queue  *queue     // nil while nothing waits
-	role   role
-	stripe uint8 // of the metrics
-	ended  bool  // the last frame is in the queue: nothing may follow it
-	dead   bool  // the connection is closed, or will be by who has the role
-	told   bool  // the session knows that the queue has been emptied
-	timer  *time.Timer
+	mu    sync.Mutex // guards what follows
+	queue *queue     // nil while nothing waits
+	timer *time.Timer
+	role  role
+	ended bool // the last frame is in the queue: nothing may follow it
+	dead  bool // the connection is closed, or will be by who has the role
+	told  bool // the session knows that the queue has been emptied
 }
 
 // linkKind is how a connection is written to.
@@ -67,7 +63,7 @@ const (
 // newLink takes a connection over. The role is taken from the start: nothing
 // leaves before begin.
 func newLink(s *Session, conn net.Conn) (*link, error) {
-	l := &link{srv: s.srv, s: s, conn: conn, role: caller, stripe: s.stripe}
+	l := &link{s: s, conn: conn, role: caller}
 	if w, ok := conn.(*wire); ok {
 		conn = w.carrier // plain: the wire is not needed
 		l.conn = conn
@@ -75,16 +71,22 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 	if c, ok := conn.(*tls.Conn); ok {
 		if w, ok := c.NetConn().(*wire); ok {
 			l.shrinkBuffer(w.carrier)
-			if w.takeOver(l.flushSoon, s.srv) {
-				l.kind, l.wire, l.in = overTLS, w, w.in
+			if w.takeOver(l) {
+				l.kind = overTLS
 			}
 		}
 		return l, nil
 	}
 	l.shrinkBuffer(conn)
 	if tcp, closed := detached(conn); tcp != nil {
-		if err := l.goOverTCP(tcp, closed); err != nil {
+		own, in, fd, err := l.adopt(tcp, closed)
+		l.conn = own
+		if err != nil {
+			own.Close() // it is not the caller's any more
 			return nil, err
+		}
+		if in != nil {
+			l.kind, l.fd = overTCP, int32(fd)
 		}
 	}
 	return l, nil
@@ -96,56 +98,49 @@ func newLinkOf(s *Session, from giver) (*link, error) {
 	if fd < 0 {
 		return nil, http.ErrHijacked
 	}
-	x, err := s.srv.reactor.adopt(fd, closed)
+	l := &link{s: s, kind: overTCP, fd: int32(fd), role: caller}
+	x, err := s.srv.reactor.adopt(l, fd, closed)
 	if err != nil {
 		return nil, err
 	}
-	l := &link{srv: s.srv, s: s, conn: x, in: x, kind: overTCP, fd: int32(fd), role: caller, stripe: s.stripe}
+	l.conn = x
 	l.shrinkBuffer(x)
 	return l, nil
 }
 
-// goOverTCP reads and writes a connection on its descriptor, where that can be
-// had, and in the server's reactor if there is one.
-func (l *link) goOverTCP(tcp *net.TCPConn, closed func()) error {
-	conn, in, fd, err := l.srv.adopt(tcp, closed)
-	l.conn = conn
-	if err != nil {
-		conn.Close() // it is not the caller's any more
-		return err
+// adopt takes over what remains of a connection: in reads it and fd is written
+// to, in the server's reactor if there is one. in is nil where there is no
+// descriptor.
+func (l *link) adopt(tcp *net.TCPConn, closed func()) (conn carrier, in intake, fd int, err error) {
+	if own := l.s.srv.detach(l, tcp, closed); own != nil {
+		return own, own, int(own.fd), nil
 	}
-	if in != nil {
-		l.in, l.kind, l.fd = in, overTCP, int32(fd)
+	own := counted{tcp, closed}
+	if fd = descriptorOf(tcp); fd == noDescriptor {
+		return &own, nil, fd, nil
+	}
+	f, err := newFeed(own, fd)
+	return f, f, fd, err
+}
+
+// in reads the connection; nil overAny.
+func (l *link) in() intake {
+	switch l.kind {
+	case overTCP:
+		return l.conn.(intake)
+	case overTLS:
+		return l.wire().in
 	}
 	return nil
 }
 
-// adopt takes over what remains of a connection: in reads it and fd is written
-// to, in the reactor if there is one. in is nil where there is no descriptor.
-func (v *Server) adopt(tcp *net.TCPConn, closed func()) (conn carrier, in intake, fd int, err error) {
-	if own := v.detach(tcp, closed); own != nil {
-		return own, own, own.fd, nil
-	}
-	conn = keep(tcp, closed)
-	if fd = descriptorOf(tcp); fd == noDescriptor {
-		return conn, nil, fd, nil
-	}
-	in, err = newFeed(tcp, fd)
-	return conn, in, fd, err
-}
+// wire is below TLS.
+func (l *link) wire() *wire { return l.conn.(*tls.Conn).NetConn().(*wire) }
 
 // shrinkBuffer bounds what the kernel keeps for a client that stalls.
 func (l *link) shrinkBuffer(c net.Conn) {
 	tcp, ok := c.(interface{ SetWriteBuffer(n int) error })
-	if n := l.srv.cfg.SendBuffer; ok && n > 0 {
+	if n := l.s.srv.cfg.SendBuffer; ok && n > 0 {
 		tcp.SetWriteBuffer(n)
 	}
-}
-
-// read is for the seat.
-func (l *link) read(p []byte) (int, error) {
-	if l.kind == overTCP {
-		return l.in.Read(p)
-	}
-	return l.conn.Read(p)
 }

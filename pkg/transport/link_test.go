@@ -22,7 +22,7 @@ func newBareLink(t *testing.T, near, far net.Conn, options ...option) *link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := link.srv.reactor; r != nil {
+	if r := link.s.srv.reactor; r != nil {
 		r.run()
 		t.Cleanup(r.close)
 	}
@@ -30,7 +30,7 @@ func newBareLink(t *testing.T, near, far net.Conn, options ...option) *link {
 	t.Cleanup(func() {
 		link.kill()
 		far.Close()
-		link.srv.running.Wait()
+		link.s.srv.running.Wait()
 	})
 	return link
 }
@@ -88,7 +88,7 @@ func TestALargeFrameFollowsTheRestOfAnother(t *testing.T) {
 	if !l.take() {
 		t.Fatal("the role is taken")
 	}
-	limit := l.srv.cfg.BacklogBytes
+	limit := l.s.srv.cfg.BacklogBytes
 	l.push(repeat("a", limit-1))
 	if err := l.send(repeat("b", 4*limit), false); err != nil {
 		t.Errorf("below the backlog: %v", err)
@@ -121,12 +121,12 @@ func TestKillLeavesClosingToWhoIsWriting(t *testing.T) {
 	l, _ := bareLink(t)
 	l.take()
 	l.kill()
-	raw := l.in.rawConn()
-	if err := raw.Control(func(uintptr) {}); err != nil {
+	touch := func() error { return l.in().untilRoom(time.Now().Add(patience), func(uintptr) bool { return true }) }
+	if err := touch(); err != nil {
 		t.Errorf("closed while the role is taken: %v", err)
 	}
 	l.begin()
-	if err := raw.Control(func(uintptr) {}); err == nil {
+	if err := touch(); err == nil {
 		t.Error("not closed after the role was given back")
 	}
 }
@@ -165,7 +165,7 @@ func TestIdleReaderHoldsNothing(t *testing.T) {
 	if l.rise(); l.seat == nil {
 		t.Error("the seat is gone, and a message with it")
 	}
-	if seat.br.Discard(11); l.in.(*feed).buf != nil {
+	if seat.br.Discard(11); l.in().(*feed).buf != nil {
 		t.Error("the feed keeps its buffer")
 	}
 	if more, err := seat.more(true); more || err != nil {

@@ -54,24 +54,16 @@ func detached(conn net.Conn) (tcp *net.TCPConn, closed func()) {
 	return nil, nil
 }
 
-// counted is a TCP connection whose end somebody waits for.
+// counted is a TCP connection whose end somebody may wait for.
 type counted struct {
 	*net.TCPConn
-	closed func()
-}
-
-// keep is what remains of a newcomer without a reactor.
-func keep(tcp *net.TCPConn, closed func()) carrier {
-	if closed == nil {
-		return tcp
-	}
-	return &counted{tcp, closed}
+	closed func() // nil: nobody
 }
 
 // Close implements net.Conn.
 func (c *counted) Close() error {
 	err := c.TCPConn.Close()
-	if !errors.Is(err, net.ErrClosed) {
+	if c.closed != nil && !errors.Is(err, net.ErrClosed) {
 		c.closed() // once: who comes later finds it closed
 	}
 	return err

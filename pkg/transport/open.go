@@ -66,7 +66,7 @@ func (v *Server) admit(r *http.Request, q *engineio.Query, allowed bool) (*Sessi
 	if q.Carrier == engineio.WebSocket {
 		readers = 1
 	}
-	if !v.insert(s, readers, s.beat.Begin(&v.policy, s.version, q.Dynamic, v.now())) {
+	if !v.insert(s, readers, s.beat.Begin(&v.policy, s.version(), q.Dynamic, v.now())) {
 		return nil, Refuse(reason.Draining)
 	}
 	rcv := v.hooks.Open(s, r)
@@ -82,19 +82,17 @@ func (v *Server) admit(r *http.Request, q *engineio.Query, allowed bool) (*Sessi
 // newSession makes a session whose turn is taken until it is opened.
 func (v *Server) newSession(id uint64, q *engineio.Query, remote string) *Session {
 	s := &Session{
-		srv:     v,
-		remote:  remote,
-		id:      id,
-		secret:  newSecret(),
-		version: q.Version,
-		form:    wsForm(q.Version, q.B64),
-		stripe:  uint8(v.indexOf(id) % stripes),
-		state:   engineio.NewState(q.Version, q.Carrier),
-		turn:    true,
+		srv:    v,
+		id:     id,
+		secret: newSecret(),
+		form:   wsForm(q.Version, q.B64),
+		state:  engineio.NewState(q.Version, q.Carrier),
+		turn:   true,
 	}
+	s.setRemote(remote)
 	s.seen.Store(v.now())
 	if q.Carrier == engineio.Polling {
-		s.poll = new(poller)
+		s.enterLocked().poll = new(poller)
 	}
 	return s
 }
@@ -104,10 +102,9 @@ func (v *Server) opened(s *Session, rcv Receiver) {
 	v.open.Add(1)
 	s.mu.Lock()
 	s.rcv = rcv
-	s.opened = true
 	carrier := s.state.Carrier()
 	s.mu.Unlock()
-	v.metrics.session(carrier, s.version, 1)
+	v.metrics.session(carrier, s.version(), 1)
 	s.leave()
 }
 
@@ -120,7 +117,7 @@ func (v *Server) abandon(s *Session) {
 	s.mu.Unlock()
 	if closed {
 		v.open.Add(1)
-		v.metrics.session(carrier, s.version, 1)
+		v.metrics.session(carrier, s.version(), 1)
 	}
 	v.remove(s, false)
 }
@@ -146,7 +143,7 @@ func (s *Session) openPacket(upgrade bool) *Frame {
 func (s *Session) openPolling(w http.ResponseWriter, r *http.Request, q *engineio.Query) {
 	rules := &s.srv.rules
 	s.setCookie(w)
-	s.srv.respond(w, r, q, s.version, []*Frame{s.openPacket(rules.Upgrades && rules.WebSocket)})
+	s.srv.respond(w, r, q, s.version(), []*Frame{s.openPacket(rules.Upgrades && rules.WebSocket)})
 }
 
 // openWebSocket takes the connection over and returns. The answer to the
@@ -162,7 +159,7 @@ func (s *Session) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	l.push(l.encoded(s.openPacket(false)))
 	s.mu.Lock()
 	s.moveLocked(l)
-	closed, fading := s.state.Closed(), s.fading
+	closed, fading := s.state.Closed(), s.phaseLocked().fading
 	s.mu.Unlock()
 	if closed {
 		s.srv.remove(s, false)

@@ -28,9 +28,10 @@ func (s *Session) get(w http.ResponseWriter, r *http.Request, q *engineio.Query)
 		empty(w, http.StatusBadRequest)
 		return
 	}
-	p := s.poll
+	phase := s.phaseLocked()
+	p := phase.poll
 	var wake chan struct{}
-	if len(p.queue) == 0 && !s.fading {
+	if len(p.queue) == 0 && !phase.fading {
 		wake = make(chan struct{})
 		p.wake = wake
 	}
@@ -50,12 +51,13 @@ func (s *Session) answerPoll(w http.ResponseWriter, r *http.Request, q *engineio
 	aborted := r.Context().Err() != nil
 	s.mu.Lock()
 	p.wake = nil
-	last, reason := s.fading && len(p.queue) == 0, s.reason
+	phase := s.phaseLocked()
+	last := phase.fading && len(p.queue) == 0
 	frames := s.takeLocked(p)
 	s.state.EndPoll()
 	s.mu.Unlock()
 
-	if !aborted && s.srv.respond(w, r, q, s.version, frames) != nil {
+	if !aborted && s.srv.respond(w, r, q, s.version(), frames) != nil {
 		aborted = true
 	}
 	switch {
@@ -63,7 +65,7 @@ func (s *Session) answerPoll(w http.ResponseWriter, r *http.Request, q *engineio
 	case aborted:
 		s.close(ReasonTransportClose, harshly)
 	case last:
-		s.close(reason, harshly) // the answer was the close packet
+		s.close(phase.reason, harshly) // the answer was the close packet
 	}
 }
 
@@ -71,12 +73,12 @@ func (s *Session) answerPoll(w http.ResponseWriter, r *http.Request, q *engineio
 func (s *Session) polledBy(p *poller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.poll == p
+	return s.phaseLocked().poll == p
 }
 
 // lastPoll tells the client of a closed session. It unlocks.
 func (s *Session) lastPoll(w http.ResponseWriter, r *http.Request, q *engineio.Query) {
-	p := s.poll
+	p := s.phaseLocked().poll
 	if p == nil || p.last == nil || s.state.Polled() {
 		s.mu.Unlock()
 		s.srv.refuse(w, engineio.SessionUnknown, false)
@@ -85,7 +87,7 @@ func (s *Session) lastPoll(w http.ResponseWriter, r *http.Request, q *engineio.Q
 	frames := s.takeLocked(p)
 	s.mu.Unlock()
 	s.srv.remove(s, false)
-	s.srv.respond(w, r, q, s.version, frames)
+	s.srv.respond(w, r, q, s.version(), frames)
 }
 
 // respond answers a GET with frames as one payload.

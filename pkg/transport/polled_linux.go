@@ -11,36 +11,36 @@ import (
 	"time"
 )
 
-// polled is a TCP connection that a reactor waits for. It is a net.Conn, and
-// its own syscall.RawConn.
+// polled is a TCP connection that a reactor waits for. It is a net.Conn.
 //
 // The descriptor is closed by the last of its users: it must not be used again
 // for another connection while a system call may be made on it.
 type polled struct {
-	loop *loop
 	link *link
-	fd   int
 	left func() // told that it was closed; nil when nobody wants to know
 
-	mu      sync.Mutex // guards what follows
-	users   int32      // the owner until Close, and who is in a system call
-	reading bool       // a goroutine serves the connection
-	again   bool       // something has happened since it looked
-	ending  bool       // the peer has ended: a short read does not mean that nothing more comes
+	mu      sync.Mutex    // guards what follows
+	change  chan struct{} // closed when it may be readable or writable again; nil when nobody waits
+	fd      int32
+	users   int32 // the owner until Close, and who is in a system call
+	reading bool  // a goroutine serves the connection
+	again   bool  // something has happened since it looked
+	ending  bool  // the peer has ended: a short read does not mean that nothing more comes
 	closed  bool
-	in, out chan struct{} // closed when it is readable or writable; nil when nobody waits
-	limit   time.Time     // of waiting writes
 
 	// Owned by the reader.
 	drained bool // the last read brought all there was
 	now     bool // Read must not wait
 }
 
+// loop is the one that watches the connection. It is found, not kept: that
+// saves a pointer in each.
+func (x *polled) loop() *loop { return x.link.s.srv.reactor.loopOf(x.fd) }
+
 // start lets the link be read. Until now the one who opens it had the right to.
-func (x *polled) start(l *link) {
-	x.link = l
+func (x *polled) start() {
 	if !x.rest() {
-		x.loop.crew.serve(x)
+		x.loop().crew.serve(x)
 	}
 }
 
@@ -48,24 +48,30 @@ func (x *polled) start(l *link) {
 func (x *polled) event(events uint32) (serve bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if events&(syscall.EPOLLOUT|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
-		signal(&x.out)
-	}
+	x.signalLocked()
 	if events&^syscall.EPOLLOUT != 0 {
 		x.again = true
 		x.ending = x.ending || events&^(syscall.EPOLLIN|syscall.EPOLLOUT) != 0
-		signal(&x.in)
 		serve = !x.reading
 		x.reading = true
 	}
 	return serve
 }
 
-func signal(c *chan struct{}) {
-	if *c != nil {
-		close(*c)
-		*c = nil
+// signalLocked wakes those who wait. Who waited for something else waits again.
+func (x *polled) signalLocked() {
+	if x.change != nil {
+		close(x.change)
+		x.change = nil
 	}
+}
+
+// changeLocked is what the next signal closes.
+func (x *polled) changeLocked() <-chan struct{} {
+	if x.change == nil {
+		x.change = make(chan struct{})
+	}
+	return x.change
 }
 
 // serve reads until there is nothing left to read. Only one goroutine does.
@@ -121,7 +127,7 @@ func (x *polled) unuse() {
 	last := x.users == 0
 	x.mu.Unlock()
 	if last {
-		syscall.Close(x.fd)
+		syscall.Close(int(x.fd))
 	}
 }
 
@@ -134,7 +140,7 @@ func (x *polled) readNow(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	defer x.unuse()
-	n, err := readNow(x.fd, p)
+	n, err := readNow(int(x.fd), p)
 	if err == nil && n < len(p) {
 		x.mu.Lock()
 		x.drained = !x.ending // saves the call that would find nothing
@@ -175,19 +181,16 @@ func (x *polled) awaitInput() error {
 		x.mu.Unlock()
 		return nil
 	}
-	if x.in == nil {
-		x.in = make(chan struct{})
-	}
-	in := x.in
+	change := x.changeLocked()
 	x.mu.Unlock()
-	<-in // Close signals, too
+	<-change // Close signals, too
 	return nil
 }
 
-// Write implements net.Conn. It waits, within the deadline, until all is written.
+// Write implements net.Conn, and nobody uses it: links write by themselves.
 func (x *polled) Write(p []byte) (n int, err error) {
 	var failed error
-	err = x.rawConn().Write(func(fd uintptr) bool {
+	err = x.untilRoom(time.Now().Add(longest), func(fd uintptr) bool {
 		var m int
 		m, failed = writeNow(int(fd), p[n:])
 		n += m
@@ -199,55 +202,36 @@ func (x *polled) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// rawPolled is a polled connection as a syscall.RawConn.
-type rawPolled polled
+// longest is how long such a write may wait.
+const longest = time.Hour
 
-func (x *polled) rawConn() syscall.RawConn { return (*rawPolled)(x) }
-
-// Control implements syscall.RawConn.
-func (r *rawPolled) Control(f func(fd uintptr)) error {
-	x := (*polled)(r)
-	return x.do(func() error { f(uintptr(x.fd)); return nil })
-}
-
-// Read implements syscall.RawConn.
-func (r *rawPolled) Read(f func(fd uintptr) bool) error {
-	return (*polled)(r).until(f, (*polled).awaitInput)
-}
-
-// Write implements syscall.RawConn.
-func (r *rawPolled) Write(f func(fd uintptr) bool) error {
-	return (*polled)(r).until(f, (*polled).awaitRoom)
-}
-
-// until calls f until it is done, and waits in between.
-func (x *polled) until(f func(fd uintptr) bool, wait func(*polled) error) error {
+func (x *polled) untilRoom(limit time.Time, write func(fd uintptr) bool) error {
 	for {
 		if !x.use() {
 			return net.ErrClosed
 		}
-		done := f(uintptr(x.fd))
+		done := write(uintptr(x.fd))
 		x.unuse()
 		if done {
 			return nil
 		}
-		if err := wait(x); err != nil {
+		if err := x.awaitRoom(limit); err != nil {
 			return err
 		}
 	}
 }
 
-// awaitRoom waits, within the deadline, until the kernel may take more. The
+// awaitRoom waits, within the limit, until the kernel may take more. The
 // descriptor is watched for that only meanwhile.
-func (x *polled) awaitRoom() error {
-	out, limit, err := x.wantRoom()
+func (x *polled) awaitRoom(limit time.Time) error {
+	change, err := x.wantRoom()
 	if err != nil {
 		return err
 	}
 	t := time.NewTimer(time.Until(limit))
 	defer t.Stop()
 	select {
-	case <-out:
+	case <-change:
 		err = nil
 	case <-t.C:
 		err = os.ErrDeadlineExceeded
@@ -255,27 +239,18 @@ func (x *polled) awaitRoom() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.closed {
-		_ = x.loop.control(syscall.EPOLL_CTL_MOD, x.fd, readable) // at worst it is woken in vain
+		_ = x.loop().control(syscall.EPOLL_CTL_MOD, x.fd, readable) // at worst it is woken in vain
 	}
 	return err
 }
 
-// noLimit is how long a write without a deadline may wait.
-const noLimit = 24 * time.Hour
-
-func (x *polled) wantRoom() (out chan struct{}, limit time.Time, err error) {
+func (x *polled) wantRoom() (change <-chan struct{}, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.closed {
-		return nil, limit, net.ErrClosed
+		return nil, net.ErrClosed
 	}
-	if x.out == nil {
-		x.out = make(chan struct{})
-	}
-	if limit = x.limit; limit.IsZero() {
-		limit = time.Now().Add(noLimit)
-	}
-	return x.out, limit, x.loop.control(syscall.EPOLL_CTL_MOD, x.fd, readable|writable)
+	return x.changeLocked(), x.loop().control(syscall.EPOLL_CTL_MOD, x.fd, readable|writable)
 }
 
 // Close implements net.Conn. A goroutine that serves the connection, or is lent
@@ -287,28 +262,27 @@ func (x *polled) Close() error {
 		return net.ErrClosed
 	}
 	x.closed = true
-	signal(&x.in)
-	signal(&x.out)
+	x.signalLocked()
 	lend := !x.reading
 	x.reading = true
 	if x.users > 1 {
-		_ = syscall.Shutdown(x.fd, syscall.SHUT_RDWR) // the client shall see it now, if it is still there
+		_ = syscall.Shutdown(int(x.fd), syscall.SHUT_RDWR) // the client shall see it now, if it is still there
 	}
 	x.mu.Unlock()
-	x.loop.forget(x)
+	x.loop().forget(x)
 	x.unuse()
 	if x.left != nil {
 		x.left()
 	}
 	if lend {
-		x.loop.crew.serve(x)
+		x.loop().crew.serve(x)
 	}
 	return nil
 }
 
 // CloseWrite ends the connection's sending half.
 func (x *polled) CloseWrite() error {
-	return x.do(func() error { return syscall.Shutdown(x.fd, syscall.SHUT_WR) })
+	return x.do(func() error { return syscall.Shutdown(int(x.fd), syscall.SHUT_WR) })
 }
 
 // SetLinger is that of net.TCPConn.
@@ -317,12 +291,12 @@ func (x *polled) SetLinger(sec int) error {
 	if sec < 0 {
 		l = syscall.Linger{}
 	}
-	return x.do(func() error { return syscall.SetsockoptLinger(x.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &l) })
+	return x.do(func() error { return syscall.SetsockoptLinger(int(x.fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &l) })
 }
 
 // SetWriteBuffer is that of net.TCPConn.
 func (x *polled) SetWriteBuffer(n int) error {
-	return x.do(func() error { return syscall.SetsockoptInt(x.fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, n) })
+	return x.do(func() error { return syscall.SetsockoptInt(int(x.fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, n) })
 }
 
 func (x *polled) do(call func() error) error {
@@ -333,18 +307,11 @@ func (x *polled) do(call func() error) error {
 	return call()
 }
 
-// SetWriteDeadline implements net.Conn.
-func (x *polled) SetWriteDeadline(t time.Time) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.limit = t
-	return nil
-}
-
-// SetDeadline and SetReadDeadline implement net.Conn. Reading is ended by
-// Close: the heartbeat bounds it.
-func (x *polled) SetDeadline(t time.Time) error   { return x.SetWriteDeadline(t) }
-func (x *polled) SetReadDeadline(time.Time) error { return nil }
+// The deadlines of net.Conn: writing has a limit of its own, and reading is
+// ended by Close, as the heartbeat bounds it.
+func (x *polled) SetDeadline(time.Time) error      { return nil }
+func (x *polled) SetReadDeadline(time.Time) error  { return nil }
+func (x *polled) SetWriteDeadline(time.Time) error { return nil }
 
 // LocalAddr and RemoteAddr implement net.Conn. The session knows the address.
 func (x *polled) LocalAddr() net.Addr  { return polledAddr{} }

@@ -14,16 +14,17 @@ type poller struct {
 func (s *Session) sendPoll(f *Frame, volatile bool) (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.Closed() || s.fading {
+	if s.state.Closed() || s.phaseLocked().fading {
 		return true, ErrClosed
 	}
 	if s.link.Load() != nil {
 		return false, nil
 	}
-	if s.poll == nil {
-		s.poll = new(poller)
+	phase := s.enterLocked()
+	if phase.poll == nil {
+		phase.poll = new(poller)
 	}
-	p := s.poll
+	p := phase.poll
 	switch {
 	case volatile && p.wake == nil: // none waits, or something woke it
 		return true, ErrBehind
@@ -31,22 +32,23 @@ func (s *Session) sendPoll(f *Frame, volatile bool) (done bool, err error) {
 		return true, ErrSlow
 	}
 	s.pushLocked(f)
-	s.srv.metrics.hot[s.stripe].out.Add(int64(f.packets))
+	s.hot().out.Add(int64(f.packets))
 	return true, nil
 }
 
 func (s *Session) pushLocked(f *Frame) {
-	s.poll.queue = append(s.poll.queue, f)
-	s.poll.bytes += f.size
-	s.srv.metrics.hot[s.stripe].backlog.Add(int64(f.size))
+	p := s.phase.poll
+	p.queue = append(p.queue, f)
+	p.bytes += f.size
+	s.hot().backlog.Add(int64(f.size))
 	s.wakeLocked()
 }
 
 // wakeLocked lets the GET that waits take what there is.
 func (s *Session) wakeLocked() {
-	if s.poll != nil && s.poll.wake != nil {
-		close(s.poll.wake)
-		s.poll.wake = nil
+	if p := s.phaseLocked().poll; p != nil && p.wake != nil {
+		close(p.wake)
+		p.wake = nil
 	}
 }
 
@@ -54,12 +56,12 @@ func (s *Session) wakeLocked() {
 // something to answer.
 func (s *Session) takeLocked(p *poller) []*Frame {
 	frames := p.queue
-	s.srv.metrics.hot[s.stripe].backlog.Add(int64(-p.bytes))
+	s.hot().backlog.Add(int64(-p.bytes))
 	p.queue, p.bytes = nil, 0
 	switch {
 	case p.last != nil:
 		frames, p.last = append(frames, p.last), nil
-	case s.fading && !s.state.Closed() && len(frames) == 0:
+	case s.phaseLocked().fading && !s.state.Closed() && len(frames) == 0:
 		// In an answer of its own: clients act on a close packet before they act
 		// on the messages in front of it, and would not learn why they are closed.
 		frames = append(frames, closePoll)
@@ -73,7 +75,8 @@ func (s *Session) takeLocked(p *poller) []*Frame {
 // that the client has not been told: the next GET may still come for it. Who did
 // not speak the protocol, or nothing at all, is not waited for.
 func (s *Session) endPollLocked(how manner) (lingers bool) {
-	p := s.poll
+	phase := s.phaseLocked()
+	p := phase.poll
 	if p == nil {
 		return false
 	}
@@ -85,8 +88,8 @@ func (s *Session) endPollLocked(how manner) (lingers bool) {
 		s.wakeLocked()
 		return false
 	}
-	if how == gently && s.reason != ReasonParse && s.reason != ReasonPingTimeout {
-		s.until = s.srv.now() + s.srv.cfg.CloseTimeout.Milliseconds()
+	if how == gently && phase.reason != ReasonParse && phase.reason != ReasonPingTimeout {
+		s.phase.until = s.srv.now() + s.srv.cfg.CloseTimeout.Milliseconds()
 		return true
 	}
 	return false
@@ -96,7 +99,7 @@ func (s *Session) endPollLocked(how manner) (lingers bool) {
 func (s *Session) dropPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.poll != nil && !s.state.Polled() {
-		s.takeLocked(s.poll)
+	if p := s.phaseLocked().poll; p != nil && !s.state.Polled() {
+		s.takeLocked(p)
 	}
 }

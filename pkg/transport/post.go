@@ -55,7 +55,7 @@ func (s *Session) beginPost(q *engineio.Query, octets bool) (code engineio.Code,
 	if code = s.state.Request(q, false); code != engineio.OK {
 		return code, ""
 	}
-	if octets && s.version != engineio.V3 {
+	if octets && s.version() != engineio.V3 {
 		return engineio.OK, ReasonParse
 	}
 	if !s.state.BeginPost() {
@@ -111,7 +111,7 @@ func (s *Session) deliver(body []byte, q *engineio.Query, octets bool) {
 	if q.JSONP {
 		body, _ = engineio.DecodeJSONP(body) // nothing is malformed, too
 	}
-	packets := engineio.NewPayload(body, engineio.FormOf(s.version, octets))
+	packets := engineio.NewPayload(body, engineio.FormOf(s.version(), octets))
 	for n := 0; ; n++ {
 		pkt, err := packets.Next()
 		if errors.Is(err, io.EOF) {
@@ -121,7 +121,7 @@ func (s *Session) deliver(body []byte, q *engineio.Query, octets bool) {
 			s.close(ReasonParse, gently)
 			return
 		}
-		s.srv.metrics.hot[s.stripe].in.Add(1)
+		s.hot().in.Add(1)
 		s.receive(pkt)
 	}
 }

@@ -126,11 +126,13 @@ func (p *loop) find(fd int) *polled {
 	return nil
 }
 
+// loopOf is the loop that watches a descriptor.
+func (r *reactor) loopOf(fd int32) *loop { return r.loops[int(fd)%len(r.loops)] }
+
 // watch begins to watch x. What has come already is an event, too.
 func (r *reactor) watch(x *polled) error {
-	p := r.loops[x.fd%len(r.loops)]
-	x.loop = p
-	at := x.fd / p.loops
+	p := r.loopOf(x.fd)
+	at := int(x.fd) / p.loops
 	p.mu.Lock()
 	for at >= len(p.watched) {
 		p.watched = append(p.watched, nil)
@@ -149,14 +151,14 @@ func (r *reactor) watch(x *polled) error {
 func (p *loop) forget(x *polled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if at := x.fd / p.loops; at < len(p.watched) && p.watched[at] == x {
+	if at := int(x.fd) / p.loops; at < len(p.watched) && p.watched[at] == x {
 		p.watched[at] = nil
 	}
 }
 
-func (p *loop) control(op, fd int, events uint32) error {
-	e := syscall.EpollEvent{Events: events, Fd: int32(fd)}
-	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(p.ep, op, fd, &e))
+func (p *loop) control(op int, fd int32, events uint32) error {
+	e := syscall.EpollEvent{Events: events, Fd: fd}
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(p.ep, op, int(fd), &e))
 }
 
 // epollNow is epoll_wait without waiting.
@@ -177,7 +179,7 @@ func epollNow(ep int, batch []syscall.EpollEvent) int {
 // detach takes the descriptor of a connection away from Go's poller and closes
 // the rest of it. On an error the connection is as it was. It is not read before
 // polled.start.
-func (r *reactor) detach(c *net.TCPConn, closed func()) (*polled, error) {
+func (r *reactor) detach(l *link, c *net.TCPConn, closed func()) (*polled, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -195,7 +197,7 @@ func (r *reactor) detach(c *net.TCPConn, closed func()) (*polled, error) {
 	if errno != 0 {
 		return nil, os.NewSyscallError("fcntl", errno)
 	}
-	x := newPolled(own, closed)
+	x := newPolled(l, own, closed)
 	if err = r.watch(x); err != nil {
 		syscall.Close(own)
 		return nil, err
@@ -206,8 +208,8 @@ func (r *reactor) detach(c *net.TCPConn, closed func()) (*polled, error) {
 
 // adopt takes a descriptor that is the caller's alone, and closes it on an
 // error. It is not read before polled.start.
-func (r *reactor) adopt(fd int, closed func()) (*polled, error) {
-	x := newPolled(fd, closed)
+func (r *reactor) adopt(l *link, fd int, closed func()) (*polled, error) {
+	x := newPolled(l, fd, closed)
 	if err := r.watch(x); err != nil {
 		x.left()
 		syscall.Close(fd)
@@ -216,6 +218,6 @@ func (r *reactor) adopt(fd int, closed func()) (*polled, error) {
 	return x, nil
 }
 
-func newPolled(fd int, closed func()) *polled {
-	return &polled{fd: fd, left: closed, users: 1, reading: true}
+func newPolled(l *link, fd int, closed func()) *polled {
+	return &polled{link: l, fd: int32(fd), left: closed, users: 1, reading: true}
 }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"io"
 	"sync"
 	"unicode/utf8"
 
@@ -20,8 +19,8 @@ const (
 
 // start lets the client be heard: by a reactor, or by a goroutine of its own.
 func (l *link) start() {
-	if own, ok := l.in.(*polled); ok {
-		own.start(l)
+	if own, ok := l.in().(*polled); ok {
+		own.start()
 		return
 	}
 	go l.loop()
@@ -39,7 +38,7 @@ func (l *link) loop() {
 			l.over(err)
 			return
 		}
-		silent := l.srv.now() - l.s.seen.Load()
+		silent := l.s.srv.now() - l.s.seen.Load()
 		if err = l.readAvailable(); err != nil {
 			l.over(err)
 			return
@@ -53,8 +52,8 @@ func (l *link) loop() {
 
 // park waits until there is something to read, if that can be told.
 func (l *link) park() error {
-	if l.in != nil {
-		return l.in.await()
+	if in := l.in(); in != nil {
+		return in.await()
 	}
 	return nil
 }
@@ -85,7 +84,7 @@ func (l *link) readAvailable() error {
 func (l *link) message(data []byte, binary bool) {
 	s := l.s
 	s.heard()
-	l.srv.metrics.hot[l.stripe].in.Add(1)
+	l.s.hot().in.Add(1)
 	if !binary && !utf8.Valid(data) {
 		l.shut(closeFrame(closeText))
 		s.lost(l, ReasonText)
@@ -94,9 +93,9 @@ func (l *link) message(data []byte, binary bool) {
 	var pkt engineio.Packet
 	var err error
 	if binary {
-		pkt, err = engineio.DecodeBinary(data, s.version)
+		pkt, err = engineio.DecodeBinary(data, s.version())
 	} else {
-		pkt, err = engineio.DecodeText(data, s.version)
+		pkt, err = engineio.DecodeText(data, s.version())
 	}
 	switch {
 	case l.trial:
@@ -110,7 +109,7 @@ func (l *link) message(data []byte, binary bool) {
 
 // over ends the reader, and with it the link.
 func (l *link) over(err error) {
-	defer l.srv.running.Done()
+	defer l.s.srv.running.Done()
 	reason, code, drain := why(err)
 	if code != 0 {
 		l.shut(closeFrame(code))
@@ -125,8 +124,8 @@ func (l *link) over(err error) {
 		l.timer.Stop()
 	}
 	l.mu.Unlock()
-	if l.in != nil {
-		l.in.release()
+	if in := l.in(); in != nil {
+		in.release()
 	}
 	l.s.lost(l, reason)
 }
@@ -140,7 +139,7 @@ const maxDrain = 16 << 20
 func (l *link) drain() {
 	l.mu.Lock()
 	if l.timer == nil {
-		l.lingerLocked(l.srv.cfg.CloseTimeout)
+		l.lingerLocked(l.s.srv.cfg.CloseTimeout)
 	}
 	idle := l.role == nobody
 	l.mu.Unlock()
@@ -149,12 +148,8 @@ func (l *link) drain() {
 	}
 	buf := feedPool.Get().(*[feedSize]byte)
 	defer feedPool.Put(buf)
-	var from io.Reader = l.conn
-	if l.kind == overTCP {
-		from = l.in
-	}
 	for n := 0; n < maxDrain; {
-		m, err := from.Read(buf[:])
+		m, err := l.conn.Read(buf[:])
 		if err != nil {
 			return
 		}
@@ -168,6 +163,6 @@ func (l *link) closeWrite() {
 		c.CloseWrite()
 	}
 	if l.kind == overTLS {
-		l.wire.CloseWrite()
+		l.wire().CloseWrite()
 	}
 }

@@ -52,8 +52,8 @@ func (l *link) sit() *seat {
 func (t *seat) receive(l *link) {
 	t.link = l
 	t.br.Reset(t)
-	t.guard = guard{limits: &l.srv.guardLimits, counted: l.counted}
-	t.ws.SetReadLimit(int64(l.srv.cfg.MaxPayload))
+	t.guard = guard{limits: &l.s.srv.guardLimits, counted: l.counted}
+	t.ws.SetReadLimit(int64(l.s.srv.cfg.MaxPayload))
 }
 
 // rise gives the seat back, unless something is left in it that belongs to the
@@ -84,7 +84,7 @@ func (t *seat) more(again bool) (bool, error) {
 	if t.br.Buffered() > 0 {
 		return true, nil
 	}
-	in := t.link.in
+	in := t.link.in()
 	if in == nil {
 		return !again, nil
 	}
@@ -100,11 +100,11 @@ func (t *seat) more(again bool) (bool, error) {
 // Read implements net.Conn. What has come is never told together with an error,
 // which the library would keep: it is told the next time.
 func (t *seat) Read(p []byte) (int, error) {
-	n, err := t.link.read(p)
+	n, err := t.link.conn.Read(p)
 	if n == 0 {
 		return 0, err
 	}
-	if err = t.guard.observe(p[:n], t.link.srv); err != nil {
+	if err = t.guard.observe(p[:n], t.link.s.srv); err != nil {
 		return 0, err
 	}
 	return n, nil

@@ -46,7 +46,7 @@ func sitsAndRises(t *testing.T, seat *seat, deflate bool, stream []byte, want []
 	t.Helper()
 	l, far := bareLink(t)
 	l.deflate = deflate
-	l.s.proven.Store(true)
+	l.s.Proven()
 	seat.receive(l)
 	l.seat = seat
 	go far.Write(stream)

@@ -132,11 +132,11 @@ func (v *Server) openReactor() *reactor {
 
 // detach hands a connection to the reactor. It is nil without one; then the
 // connection is as it was.
-func (v *Server) detach(c *net.TCPConn, closed func()) *polled {
+func (v *Server) detach(l *link, c *net.TCPConn, closed func()) *polled {
 	if v.reactor == nil {
 		return nil
 	}
-	own, err := v.reactor.detach(c, closed)
+	own, err := v.reactor.detach(l, c, closed)
 	if err != nil {
 		v.log.Warn("connection stays out of the reactor", elog.FieldErr(err))
 		return nil

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,34 +16,68 @@ import (
 // Locks: mu before link.mu; neither is held over a callback or over I/O.
 type Session struct {
 	// Static.
-	srv     *Server
-	rcv     Receiver
-	remote  string
-	id      uint64
-	secret  secret
-	version engineio.Version
-	form    form  // of frames on a WebSocket
-	stripe  uint8 // of the metrics
-	proven  atomic.Bool
+	srv    *Server
+	rcv    Receiver // nil until Hooks.Open has returned, with mu held
+	id     uint64
+	remote [16]byte // zero when it is no IP address
+	secret secret
 
-	timed timed // guarded by the shard's lock
+	// Guarded by the shard's lock.
+	due   uint32 // tick of the wheel: one of 50 ms, for seven years
+	timed timed
 
 	seen atomic.Int64         // when the client was last heard, in Server.now
 	link atomic.Pointer[link] // the carrier; nil while polling. Stored with mu held.
 
 	mu     sync.Mutex // guards what follows
-	state  engineio.State
-	opened bool // Hooks.Open has returned
-	turn   bool // somebody is in Receiver.Message
-	told   bool // Receiver.Closed has been or is being called
-	fading bool // CloseAfterFlush: nothing more is sent
-	reason Reason
-	until  int64 // CloseAfterFlush, or a closed session's wait for a poll, ends
+	phase  *phase     // nil in most sessions most of the time
 	beat   engineio.Heartbeat
-	waiter chan struct{} // closed when the turn is free
+	state  engineio.State
+	form   form // of frames on a WebSocket; static
+	turn   bool // somebody is in Receiver.Message
+	proven bool // by Proven
+}
+
+// phase is what a session has only for a time: while it is polled, while it
+// changes to a WebSocket, when it ends. An open session on a WebSocket has none.
+type phase struct {
 	poll   *poller       // nil once on a WebSocket
 	trial  *trial        // a WebSocket wants to take over
+	waiter chan struct{} // closed when the turn is free
+	fading bool          // CloseAfterFlush: nothing more is sent
+	told   bool          // Receiver.Closed has been or is being called
+	reason Reason
+	until  int64 // CloseAfterFlush, or a closed session's wait for a poll, ends
 }
+
+// phaseLocked is the session's phase, to be read.
+func (s *Session) phaseLocked() phase {
+	if s.phase == nil {
+		return phase{}
+	}
+	return *s.phase
+}
+
+// enterLocked is the session's phase, to be changed.
+func (s *Session) enterLocked() *phase {
+	if s.phase == nil {
+		s.phase = new(phase)
+	}
+	return s.phase
+}
+
+// settleLocked lets go of a phase that is over.
+func (s *Session) settleLocked() {
+	if p := s.phase; p != nil && *p == (phase{}) && !s.state.Closed() {
+		s.phase = nil
+	}
+}
+
+// version is the Engine.IO generation.
+func (s *Session) version() engineio.Version { return s.form.version() }
+
+// hot is where the session's packets and bytes are counted.
+func (s *Session) hot() *stripe { return &s.srv.metrics.hot[s.srv.indexOf(s.id)%stripes] }
 
 // ID is the number that Hooks.NewID gave the session.
 func (s *Session) ID() uint64 { return s.id }
@@ -59,7 +94,7 @@ func (s *Session) Receiver() Receiver {
 func (s *Session) SID() string { return formatSID(s.id, &s.secret) }
 
 // Protocol is the Engine.IO generation, 3 or 4.
-func (s *Session) Protocol() int { return int(s.version) }
+func (s *Session) Protocol() int { return int(s.version()) }
 
 // Transport is "polling" or "websocket", as of now.
 func (s *Session) Transport() string {
@@ -68,8 +103,22 @@ func (s *Session) Transport() string {
 	return s.state.Carrier().String()
 }
 
-// RemoteAddr is the address of the request that opened the session.
-func (s *Session) RemoteAddr() string { return s.remote }
+// RemoteAddr is the address, without its port, of the request that opened the
+// session. It is not valid when that had none, as over a Unix socket.
+func (s *Session) RemoteAddr() netip.Addr {
+	if s.remote == ([16]byte{}) {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom16(s.remote).Unmap()
+}
+
+// setRemote takes the address of a request. Without port and zone it is half as
+// long as the shortest string, and part of the session.
+func (s *Session) setRemote(hostPort string) {
+	if at, err := netip.ParseAddrPort(hostPort); err == nil {
+		s.remote = at.Addr().As16()
+	}
+}
 
 // LastSeen is when the client was last heard of: any packet counts.
 func (s *Session) LastSeen() time.Time {
@@ -108,7 +157,7 @@ func (s *Session) send(f *Frame, volatile bool) error {
 	}
 	err := l.send(l.encoded(f), volatile)
 	if err == nil {
-		s.srv.metrics.hot[s.stripe].out.Add(int64(f.packets))
+		s.hot().out.Add(int64(f.packets))
 	}
 	return err
 }
@@ -124,7 +173,7 @@ func (s *Session) control(f *Frame) {
 	defer s.mu.Unlock()
 	if l := s.link.Load(); l != nil {
 		l.put(l.encoded(f), false)
-	} else if s.poll != nil && !s.state.Closed() {
+	} else if s.phaseLocked().poll != nil && !s.state.Closed() {
 		s.pushLocked(f)
 	}
 }
@@ -136,15 +185,15 @@ func (s *Session) Pending() int {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.poll == nil {
-		return 0
+	if p := s.phaseLocked().poll; p != nil {
+		return p.bytes
 	}
-	return s.poll.bytes
+	return 0
 }
 
 // isOpen tells that the session has been opened and not been closed.
 func (s *Session) isOpen() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.opened && !s.state.Closed()
+	return s.rcv != nil && !s.state.Closed()
 }

@@ -107,7 +107,7 @@ func (h *shard) remove(s *Session, lingers bool) (stays bool) {
 		return false
 	}
 	if lingers && !h.shut {
-		h.wheel.add(s, s.until)
+		h.wheel.add(s, s.phase.until)
 		return true
 	}
 	h.wheel.remove(s)

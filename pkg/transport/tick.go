@@ -12,7 +12,7 @@ func (s *Session) overdue() bool {
 	now := s.srv.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.state.Closed() && !s.fading && s.beat.Overdue(&s.srv.policy, s.version, now, s.seen.Load())
+	return !s.state.Closed() && !s.phaseLocked().fading && s.beat.Overdue(&s.srv.policy, s.version(), now, s.seen.Load())
 }
 
 // tick is called by the wheel when one of the session's times has come, or
@@ -24,19 +24,19 @@ func (s *Session) tick(now int64) {
 		s.srv.remove(s, false)
 		return
 	}
-	if s.fading && now >= s.until {
-		reason := s.reason
+	p := s.phaseLocked()
+	if p.fading && now >= p.until {
 		s.mu.Unlock()
-		s.close(reason, gently)
+		s.close(p.reason, gently)
 		return
 	}
 	late, next := s.tickTrialLocked(now)
 	was := s.beat.Interval()
-	beat, due := s.beat.Tick(&s.srv.policy, s.version, now, s.seen.Load())
+	beat, due := s.beat.Tick(&s.srv.policy, s.version(), now, s.seen.Load())
 	interval, tells := s.beat.Interval(), s.beat.Asks()
 	next = min(next, due)
-	if s.fading {
-		next = min(next, s.until)
+	if p.fading {
+		next = min(next, p.until)
 	}
 	s.mu.Unlock()
 

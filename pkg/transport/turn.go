@@ -17,10 +17,11 @@ func (s *Session) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.turn && !s.state.Closed() {
-		if s.waiter == nil {
-			s.waiter = make(chan struct{})
+		p := s.enterLocked()
+		if p.waiter == nil {
+			p.waiter = make(chan struct{})
 		}
-		free := s.waiter
+		free := p.waiter
 		s.mu.Unlock()
 		<-free
 		s.mu.Lock()
@@ -36,27 +37,36 @@ func (s *Session) enter() bool {
 func (s *Session) leave() {
 	s.mu.Lock()
 	s.turn = false
-	if s.waiter != nil {
-		close(s.waiter)
-		s.waiter = nil
-	}
-	last := s.state.Closed() && !s.told
-	s.told = s.told || last
+	last := s.phase != nil && s.leavePhaseLocked()
 	s.mu.Unlock()
 	if last {
 		s.tell()
 	}
 }
 
+// leavePhaseLocked wakes who waits for the turn. True means that the last call is
+// still to be made.
+func (s *Session) leavePhaseLocked() (last bool) {
+	p := s.phase
+	if p.waiter != nil {
+		close(p.waiter)
+		p.waiter = nil
+	}
+	last = s.state.Closed() && !p.told
+	p.told = p.told || last
+	s.settleLocked()
+	return last
+}
+
 // tell makes the last call. Exactly one caller has set told.
 func (s *Session) tell() {
 	defer s.srv.running.Done()
-	s.rcv.Closed(s.reason)
+	s.rcv.Closed(s.phase.reason)
 }
 
 // receive acts on a packet that came over the session's carrier.
 func (s *Session) receive(pkt engineio.Packet) {
-	switch engineio.React(s.version, pkt.Type) {
+	switch engineio.React(s.version(), pkt.Type) {
 	case engineio.Deliver:
 		if s.enter() {
 			s.rcv.Message(pkt.Data, pkt.Binary)

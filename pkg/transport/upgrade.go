@@ -62,14 +62,15 @@ func (s *Session) beginTrial() *trial {
 	if !s.state.BeginProbe() {
 		return nil
 	}
-	s.trial = &trial{until: s.srv.now() + s.srv.cfg.UpgradeTimeout.Milliseconds()}
-	return s.trial
+	t := &trial{until: s.srv.now() + s.srv.cfg.UpgradeTimeout.Milliseconds()}
+	s.enterLocked().trial = t
+	return t
 }
 
 // joinTrial gives a trial its link. It is false when there is none (any more).
 func (s *Session) joinTrial(t *trial, l *link) bool {
 	s.mu.Lock()
-	if t == nil || s.trial != t {
+	if t == nil || s.phaseLocked().trial != t {
 		s.mu.Unlock()
 		return false
 	}
@@ -84,10 +85,10 @@ func (s *Session) joinTrial(t *trial, l *link) bool {
 func (s *Session) endTrial(t *trial, outcome string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t == nil || s.trial != t {
+	if t == nil || s.phaseLocked().trial != t {
 		return false
 	}
-	s.trial = nil
+	s.phase.trial = nil
 	s.state.EndProbe()
 	s.srv.metrics.upgrades.WithLabelValues(outcome).Inc()
 	return true
@@ -97,10 +98,10 @@ func (s *Session) endTrial(t *trial, outcome string) bool {
 func (s *Session) trialOf(l *link) *trial {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.trial == nil || s.trial.link != l {
-		return nil
+	if t := s.phaseLocked().trial; t != nil && t.link == l {
+		return t
 	}
-	return s.trial
+	return nil
 }
 
 // trialOver is called when the connection of such a WebSocket has ended.
@@ -145,7 +146,7 @@ func (s *Session) releasePolls(t *trial) {
 func (s *Session) switchTo(l *link, t *trial) {
 	mine := l.take()
 	s.mu.Lock()
-	if s.trial != t || !s.state.Switch() {
+	if s.phaseLocked().trial != t || !s.state.Switch() {
 		s.mu.Unlock()
 		l.shut(emptyClose)
 		if mine {
@@ -153,10 +154,10 @@ func (s *Session) switchTo(l *link, t *trial) {
 		}
 		return
 	}
-	s.trial = nil
+	s.phase.trial = nil
 	l.trial = false
 	s.moveLocked(l)
-	fading := s.fading
+	fading := s.phaseLocked().fading
 	s.mu.Unlock()
 	if fading {
 		l.farewell(true)
@@ -165,34 +166,35 @@ func (s *Session) switchTo(l *link, t *trial) {
 		l.begin()
 	}
 	s.srv.metrics.upgrades.WithLabelValues("done").Inc()
-	s.srv.metrics.session(engineio.Polling, s.version, -1)
-	s.srv.metrics.session(engineio.WebSocket, s.version, 1)
+	s.srv.metrics.session(engineio.Polling, s.version(), -1)
+	s.srv.metrics.session(engineio.WebSocket, s.version(), 1)
 }
 
 // moveLocked hands what is queued over to l and makes it the carrier. Nobody
 // else sends on l yet, and its role is taken, so nothing is written here.
 func (s *Session) moveLocked(l *link) {
-	if p := s.poll; p != nil {
+	if p := s.phaseLocked().poll; p != nil {
 		for _, f := range p.queue {
 			l.push(l.encoded(f))
 		}
 		s.takeLocked(p)
 		p.last = noopFrame
 		s.wakeLocked()
-		s.poll = nil
+		s.phase.poll = nil
 	}
 	s.link.Store(l)
+	s.settleLocked()
 }
 
 // tickTrialLocked looks after a trial: late is a link to be closed, next when
 // to look again.
 func (s *Session) tickTrialLocked(now int64) (late *link, next int64) {
-	t := s.trial
+	t := s.phaseLocked().trial
 	if t == nil {
 		return nil, math.MaxInt64
 	}
 	if now >= t.until {
-		s.trial = nil
+		s.phase.trial = nil
 		s.state.EndProbe()
 		s.srv.metrics.upgrades.WithLabelValues("timeout").Inc()
 		return t.link, math.MaxInt64

@@ -258,7 +258,7 @@ func TestPostDuringSwitch(t *testing.T) {
 	eventually(t, "the reader to wait for its turn", func() bool {
 		c.s.mu.Lock()
 		defer c.s.mu.Unlock()
-		return c.s.waiter != nil
+		return c.s.phaseLocked().waiter != nil
 	})
 	close(leave)
 	w.take(post).wants(t, 200, "ok")

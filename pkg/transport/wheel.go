@@ -5,10 +5,9 @@ const (
 	wheelSlots = 1024
 )
 
-// timed is a place on a wheel, embedded in what is to be woken.
+// timed is a place on a wheel.
 type timed struct {
 	next, prev *Session // in the slot's ring; nil when not on the wheel
-	tick       int64
 }
 
 // wheel wakes sessions at given times, with no timer and no goroutine for each.
@@ -25,12 +24,12 @@ type wheel struct {
 func (w *wheel) add(s *Session, due int64) {
 	tick := max((due+wheelTick-1)/wheelTick, w.done+1)
 	if s.timed.next != nil {
-		if s.timed.tick <= tick {
+		if int64(s.due) <= tick {
 			return
 		}
 		w.remove(s)
 	}
-	s.timed.tick = tick
+	s.due = uint32(tick)
 	head := &w.slots[tick%wheelSlots]
 	if *head == nil {
 		s.timed.next, s.timed.prev = s, s
@@ -48,7 +47,7 @@ func (w *wheel) remove(s *Session) {
 	if s.timed.next == nil {
 		return
 	}
-	if head := &w.slots[s.timed.tick%wheelSlots]; *head == s {
+	if head := &w.slots[s.due%wheelSlots]; *head == s {
 		*head = s.timed.next
 		if *head == s {
 			*head = nil
@@ -83,10 +82,10 @@ func (w *wheel) empty(slot int64, woken []*Session) []*Session {
 	for s != nil {
 		next := s.timed.next
 		s.timed.next, s.timed.prev = nil, nil
-		if s.timed.tick <= w.done {
+		if int64(s.due) <= w.done {
 			woken = append(woken, s)
 		} else {
-			w.add(s, s.timed.tick*wheelTick)
+			w.add(s, int64(s.due)*wheelTick)
 		}
 		s = next
 	}

@@ -14,10 +14,10 @@ import (
 type wire struct {
 	carrier
 	in   intake     // nil until taken over
-	poke func()     // tells the link that something waits
+	link *link      // above TLS
 	mu   sync.Mutex // guards what follows; held over system calls that do not wait
-	fd   int
 	pend []byte
+	fd   int32
 	gone bool
 }
 
@@ -28,27 +28,27 @@ var errPend = errors.New("transport: records pile up")
 
 // takeOver switches to writing without waiting, and to the server's reactor if
 // there is one. It is false where that does not work.
-func (w *wire) takeOver(poke func(), v *Server) bool {
+func (w *wire) takeOver(l *link) bool {
 	tcp, closed := detached(w.carrier)
 	if tcp == nil {
 		return false
 	}
-	conn, in, fd, err := v.adopt(tcp, closed)
+	conn, in, fd, err := l.adopt(tcp, closed)
 	if in == nil || err != nil {
 		w.carrier = conn
 		return false
 	}
-	w.switchTo(conn, in, fd, poke)
+	w.switchTo(conn, in, fd, l)
 	return true
 }
 
 // NetConn is the connection below.
 func (w *wire) NetConn() net.Conn { return w.carrier }
 
-func (w *wire) switchTo(c carrier, in intake, fd int, poke func()) {
+func (w *wire) switchTo(c carrier, in intake, fd int, l *link) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.carrier, w.fd, w.in, w.poke = c, fd, in, poke
+	w.carrier, w.fd, w.in, w.link = c, int32(fd), in, l
 }
 
 // Read implements net.Conn.
@@ -69,7 +69,7 @@ func (w *wire) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	if waits {
-		w.poke()
+		w.link.flushSoon()
 	}
 	return len(p), nil
 }
@@ -81,7 +81,7 @@ func (w *wire) write(p []byte) (waits bool, err error) {
 		return false, net.ErrClosed
 	}
 	if len(w.pend) == 0 {
-		n, err := writeNow(w.fd, p)
+		n, err := writeNow(int(w.fd), p)
 		if err != nil {
 			return false, err
 		}
@@ -106,11 +106,8 @@ func (w *wire) behind() bool {
 // flush waits until nothing waits any more. Called by the link's flusher only.
 func (w *wire) flush(timeout time.Duration) error {
 	for w.behind() {
-		if err := w.carrier.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-			return err
-		}
 		var failed error
-		err := w.in.rawConn().Write(func(uintptr) bool {
+		err := w.in.untilRoom(time.Now().Add(timeout), func(uintptr) bool {
 			var n int
 			n, failed = w.flushNow()
 			return n > 0 || failed != nil
@@ -132,7 +129,7 @@ func (w *wire) flushNow() (n int, err error) {
 	if w.gone {
 		return 0, net.ErrClosed
 	}
-	n, err = writeNow(w.fd, w.pend)
+	n, err = writeNow(int(w.fd), w.pend)
 	if w.pend = w.pend[n:]; len(w.pend) == 0 {
 		w.pend = nil
 	}

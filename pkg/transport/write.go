@@ -28,7 +28,7 @@ func (l *link) claim(b []byte, volatile bool) (mine bool, err error) {
 		return true, nil
 	case volatile && (l.queue != nil || l.role == flusher):
 		return false, ErrBehind
-	case l.queue != nil && l.srv.behind(l.queue.bytes):
+	case l.queue != nil && l.s.srv.behind(l.queue.bytes):
 		return false, ErrSlow
 	}
 	l.pushLocked(b)
@@ -84,7 +84,7 @@ func (l *link) pushLocked(b []byte) {
 
 // countLocked keeps the sum of all queues.
 func (l *link) countLocked(n int) {
-	l.srv.metrics.hot[l.stripe].backlog.Add(int64(n))
+	l.s.hot().backlog.Add(int64(n))
 }
 
 // writeOut writes b, with the role, and then whatever has been queued meanwhile.
@@ -151,7 +151,7 @@ func (l *link) goOnLocked(full bool, err error) {
 	}
 	if full && err == nil && !l.dead {
 		l.role = flusher
-		l.srv.running.Add(1)
+		l.s.srv.running.Add(1)
 		l.mu.Unlock()
 		go l.flush()
 		return
@@ -207,7 +207,7 @@ func (l *link) try(b []byte) (n int, full bool, err error) {
 	case overTLS:
 		b = b[:min(len(b), chunkSize)]
 		n, err = l.conn.Write(b)
-		return n, l.wire.behind(), err
+		return n, l.wire().behind(), err
 	}
 	return 0, true, nil
 }
@@ -225,17 +225,17 @@ func (l *link) flushSoon() {
 
 // flush is the goroutine that has the role while the client is behind.
 func (l *link) flush() {
-	defer l.srv.running.Done()
+	defer l.s.srv.running.Done()
 	buf := chunkPool.Get().(*[chunkSize]byte)
 	defer chunkPool.Put(buf)
-	timeout := l.srv.cfg.WriteTimeout
+	timeout := l.s.srv.cfg.WriteTimeout
 	l.mu.Lock()
 	for {
 		var chunk []byte
 		if l.queue != nil {
 			chunk = l.queue.chunk(buf[:])
 		}
-		if l.dead || (chunk == nil && (l.kind != overTLS || !l.wire.behind())) {
+		if l.dead || (chunk == nil && (l.kind != overTLS || !l.wire().behind())) {
 			break
 		}
 		l.mu.Unlock()
@@ -268,16 +268,13 @@ func (l *link) stuckLocked(err error) {
 func (l *link) writeWaiting(b []byte, timeout time.Duration) (n int, err error) {
 	switch l.kind {
 	case overTLS:
-		if err = l.wire.flush(timeout); err != nil || len(b) == 0 {
+		if err = l.wire().flush(timeout); err != nil || len(b) == 0 {
 			return 0, err
 		}
 		return l.conn.Write(b[:min(len(b), chunkSize)])
 	case overTCP:
-		if err = l.conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-			return 0, err
-		}
 		var failed error
-		err = l.in.rawConn().Write(func(uintptr) bool {
+		err = l.in().untilRoom(time.Now().Add(timeout), func(uintptr) bool {
 			n, failed = writeNow(int(l.fd), b)
 			return n > 0 || failed != nil
 		})
