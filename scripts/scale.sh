@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # The four scenarios of the article with as many sockets as one machine allows,
-# over several gateways: s1 with all of them, s2 to s4 with as many as its cores
-# can serve while everybody answers. The report says how each was scaled, and what
-# the figures come to at half a million.
+# over several gateways: s1 and s3 with all of them, s2 with as many as its cores
+# can serve while everybody answers, s4 with a quarter of that, because each that
+# comes costs as much as many answers. The report says how each was scaled, and
+# what the figures come to at half a million.
 #
 #   scripts/scale.sh [SOCKETS [FEWER [DURATION]]]    default 105000 20000 3m
 #
 # 105,000 sockets take about 4 GB with the clients, and on two cores s1 takes 3
-# minutes and all of it about 18. More arguments are for ws-bench. The report is in
+# minutes and all of it about 20. More arguments are for ws-bench. The report is in
 # .run/scale.
 set -euo pipefail
 
@@ -30,6 +31,6 @@ gateways=$(((sockets + each - 1) / each))
 bin=$PWD/.run/scale/bin
 mkdir -p "$bin"
 CGO_ENABLED=0 go build -trimpath -o "$bin/" ./cmd/ws-gateway ./cmd/ws-api ./cmd/ws-bench
-echo "$sockets sockets over $gateways gateways of at most $each; $fewer in s2 to s4"
+echo "$gateways gateways of at most $each sockets; s1 and s3 with $sockets, s2 with $fewer, s4 with $((fewer / 4))"
 exec "$bin/ws-bench" run -manage "$gateways" -out .run/scale -duration "$duration" "$@" \
-  "s1@$sockets" "s2@$fewer" "s3@$fewer" "s4@$fewer"
+  "s1@$sockets" "s2@$fewer" "s3@$sockets" "s4@$((fewer / 4))"

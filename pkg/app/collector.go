@@ -8,9 +8,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// collectorCPU is what the garbage collector has used, and what there was: the
-// usual metrics of Go tell its pauses, which say little of it.
-var collectorCPU = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/(gc/)?total:cpu-seconds$`)}
+// collectorCPU is what there was, what the garbage collector has used of it, and
+// of that what nobody else wanted: the usual metrics of Go tell its pauses, which
+// say little of it.
+var collectorCPU = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/cpu/classes/((gc/)?total|gc/mark/idle):cpu-seconds$`)}
 
 // tellCollector adds it to the metrics of Go in a registry.
 func tellCollector(reg prometheus.Registerer) error {

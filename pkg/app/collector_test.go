@@ -23,7 +23,10 @@ func TestTheMetricsTellWhatTheCollectorUses(t *testing.T) {
 	for _, f := range families {
 		found[f.GetName()] = true
 	}
-	for _, name := range []string{"go_goroutines", "go_memstats_heap_alloc_bytes", "go_cpu_classes_gc_total_cpu_seconds_total", "go_cpu_classes_total_cpu_seconds_total", "go_gc_gogc_percent"} {
+	for _, name := range []string{
+		"go_goroutines", "go_memstats_heap_alloc_bytes", "go_cpu_classes_gc_total_cpu_seconds_total",
+		"go_cpu_classes_gc_mark_idle_cpu_seconds_total", "go_cpu_classes_total_cpu_seconds_total", "go_gc_gogc_percent",
+	} {
 		if !found[name] {
 			t.Errorf("%s is missing", name)
 		}

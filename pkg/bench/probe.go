@@ -117,14 +117,15 @@ func (p *probe) end(ctx context.Context) {
 }
 
 // garbage is the CPU seconds that the counted processes' collectors have used,
-// as far as they tell.
+// as far as they tell, without those that nobody else wanted. Go takes them by
+// the clock: on a machine that is busy with something else they are too many.
 func (p *probe) garbage(ctx context.Context) (sum float64) {
 	for _, of := range p.processes {
 		if of.metrics == "" || !of.counted {
 			continue
 		}
 		if m, err := scrape(ctx, of.metrics); err == nil {
-			sum += m["go_cpu_classes_gc_total_cpu_seconds_total"]
+			sum += m["go_cpu_classes_gc_total_cpu_seconds_total"] - m["go_cpu_classes_gc_mark_idle_cpu_seconds_total"]
 		}
 	}
 	return sum

@@ -12,8 +12,12 @@ type Extrapolation struct {
 	From    string  `json:"from"` // what was measured
 }
 
-// enough sockets make a figure for each that says something about more.
-const enough = 1000
+const (
+	// enough sockets make a figure for each that says something about more,
+	enough = 1000
+	// and tooFar is how many times as many it says nothing about.
+	tooFar = 100
+)
 
 // articleRate is the connects per second of the article that Sluice answers.
 const articleRate = 16_000
@@ -21,7 +25,7 @@ const articleRate = 16_000
 // Extrapolate says what a run's figures come to at so many sockets; nothing for
 // a run that has as many, or too few to tell.
 func Extrapolate(r *Run, sockets int) []Extrapolation {
-	if r.Sockets >= sockets || r.Sockets < enough {
+	if r.Sockets >= sockets || r.Sockets < enough || r.Sockets*tooFar < sockets {
 		return nil
 	}
 	var all []Extrapolation

@@ -33,11 +33,15 @@ func TestNothingIsExtrapolatedFromTooLittle(t *testing.T) {
 	if got := Extrapolate(&r, 500_000); got != nil {
 		t.Errorf("from 999 sockets: %v", got)
 	}
-	r.Sockets = 1000
+	r.Sockets = 4999
+	if got := Extrapolate(&r, 500_000); got != nil {
+		t.Errorf("more than a hundred times as many: %v", got)
+	}
+	r.Sockets = 5000
 	if got := Extrapolate(&r, 500_000); len(got) != 1 {
 		t.Errorf("what was measured of 1,000 is memory alone: %v", got)
 	}
-	for _, sockets := range []int{1000, 500} {
+	for _, sockets := range []int{5000, 500} {
 		if got := Extrapolate(&r, sockets); got != nil {
 			t.Errorf("to %d, which were there: %v", sockets, got)
 		}

@@ -41,7 +41,8 @@ func sample() *Report {
 		Coming:   Coming{Left: 9_600, Connects: 11_600, Drops: map[string]uint64{"reset": 4}, Recovery: 1.25},
 		Clients:  Clients{Workers: 1, BytesPerClient: 812, PerMessage: 21, Cores: .31},
 		Servers: []Process{
-			{Name: "gateway 1", PID: 42, Counted: true, Before: 60e6, Idle: 75e6, Peak: 91e6, After: 80e6, CPU: 33, Metrics: map[string]float64{`sluice_x_total{reason="<a>"}`: 7}},
+			{Name: "gateway 1", PID: 42, Counted: true, Before: 60e6, Idle: 75e6, Peak: 91e6, After: 80e6, CPU: 33, Metrics: map[string]float64{`sluice_x_total{reason="<a>"}`: 7, `sluice_transport_closes_total{reason="slow",service="x"}`: 3}},
+			{Name: "gateway 2", Metrics: map[string]float64{`sluice_transport_closes_total{reason="slow"}`: 2, `sluice_transport_closes_total{reason="drain"}`: 1}},
 			{Name: "api", PID: 43},
 		},
 	}

@@ -98,6 +98,7 @@ var rows = []row{
 	}},
 	{"dropped by the server", func(r *Run) string { return reasons(r.Coming.Drops) }},
 	{"slow readers dropped", func(r *Run) string { return reasons(r.Coming.SlowEnds) }},
+	{"closed under load, by the servers' count", func(r *Run) string { return reasons(closes(r.Servers)) }},
 	{"failed connects", func(r *Run) string { return reasons(r.Connect.Failures) }},
 	{"the clients' own cost", func(r *Run) string {
 		return fmt.Sprintf("processes: %d, %s each client, %s per message, %.2f cores",
@@ -109,6 +110,21 @@ var rows = []row{
 		}
 		return fmt.Sprintf("%d, see below", len(r.Problems))
 	}},
+}
+
+// closes sums up what Sluice's gateways say of why sessions ended.
+func closes(servers []Process) map[string]uint64 {
+	all := map[string]uint64{}
+	for i := range servers {
+		for name, n := range servers[i].Metrics {
+			labels, found := strings.CutPrefix(name, "sluice_transport_closes_total{")
+			_, reason, named := strings.Cut(labels, `reason="`)
+			if reason, _, ended := strings.Cut(reason, `"`); found && named && ended {
+				all[reason] += uint64(n)
+			}
+		}
+	}
+	return all
 }
 
 // line is a row with its cells.
