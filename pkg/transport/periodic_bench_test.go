@@ -24,7 +24,7 @@ func idleCrowd(tb testing.TB, n int) (*Server, []*Session) {
 		s := v.newSession(uint64(i+1)<<22, q, "127.0.0.1:1")
 		// Begun at different times, as they are on a server that runs.
 		begun := int64(i) * v.policy.Start / int64(n)
-		if !v.insert(s, 0, s.beat.Begin(&v.policy, s.version, false, begun)) {
+		if !v.insert(s, 0, s.beat.Begin(&v.policy, s.version(), false, begun)) {
 			tb.Fatal("a session is not taken")
 		}
 		v.opened(s, nil)
@@ -136,7 +136,7 @@ func measured(tb testing.TB, n int) ([]*Session, *prometheus.Registry) {
 	reg := prometheus.NewRegistry()
 	v.metrics = NewMetrics(reg)
 	for _, s := range all {
-		v.metrics.session(s.state.Carrier(), s.version, 1)
+		v.metrics.session(s.state.Carrier(), s.version(), 1)
 	}
 	return all, reg
 }
