@@ -88,11 +88,11 @@ func tagOf(boot string) tag { return tag(hashOf(boot)) }
 const tagLen = 8
 
 func (t tag) append(b []byte) []byte {
-	text := strconv.FormatUint(uint64(t), 16)
-	for range tagLen - len(text) {
-		b = append(b, '0')
+	const digits = "0123456789abcdef"
+	for shift := 4 * (tagLen - 1); shift >= 0; shift -= 4 {
+		b = append(b, digits[t>>shift&15])
 	}
-	return append(b, text...)
+	return b
 }
 
 func parseTag(text string) (tag, bool) {
@@ -106,10 +106,12 @@ func parseTag(text string) (tag, bool) {
 // member is how a user's or a document's list names a socket: the socket's
 // text, a colon, and the tag of the boot that holds it.
 func member(s id.Socket, t tag) string {
-	b := make([]byte, 0, id.TextLen+1+tagLen)
-	b = s.Append(b)
+	b := s.Append(make([]byte, 0, id.TextLen+1+tagLen))
 	return string(t.append(append(b, ':')))
 }
+
+// socketText is the socket's text in a member, without another one in memory.
+func socketText(member string) string { return member[:id.TextLen] }
 
 func parseMember(text string) (id.Socket, tag, bool) {
 	if len(text) != id.TextLen+1+tagLen || text[id.TextLen] != ':' {

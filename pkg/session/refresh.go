@@ -37,6 +37,7 @@ type writer struct {
 	set     string // the key of this replica's sockets
 	written []Client
 	own     []any
+	args    []any // of the commands that have few, one behind the other
 	docs    map[docPart]*[]any
 	free    []*[]any
 	touched []touched
@@ -80,7 +81,7 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 	// A socket that is held is never so old that it looks forgotten.
 	oldest := now - w.i.cfg.TTL.Microseconds()/2
 	p := w.i.pipe()
-	w.written, w.touched = w.written[:0], w.touched[:0]
+	w.written, w.touched, w.args = w.written[:0], w.touched[:0], w.args[:0]
 	w.own = append(w.own[:0], "zadd", w.set, "gt")
 	var audited []*redis.StringStringMapCmd // in step with audit
 	var audit []int
@@ -91,7 +92,8 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 		}
 		c.Socket, c.Replica, c.Boot = s, w.self.Replica, w.self.Boot
 		// Boxed once: these are arguments of several commands.
-		var seen, m any = min(max(c.Seen.UnixMicro(), oldest), now), member(s, w.self.tag)
+		text := member(s, w.self.tag)
+		var seen, m any = min(max(c.Seen.UnixMicro(), oldest), now), text
 		turn := sc.turn(mix(uint64(s)))
 		switch {
 		case sc.all:
@@ -106,7 +108,7 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 		}
 		if c.User != "" {
 			var key any = w.i.keys.user(c.User)
-			added := p.Do(ctx, "zadd", key, "gt", seen, m)
+			added := p.Do(ctx, w.few("zadd", key, "gt", seen, m)...)
 			if turn {
 				p.expire(ctx, key)
 			} else {
@@ -116,7 +118,7 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 		for _, d := range c.Docs {
 			w.group(docPart{d, w.i.keys.part(s)}, seen, m)
 		}
-		w.own = append(w.own, seen, s.String())
+		w.own = append(w.own, seen, socketText(text))
 		w.written = append(w.written, c)
 	}
 	if len(w.written) == 0 {
@@ -138,6 +140,14 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 		return err
 	}
 	return w.i.recheck(ctx, w.written)
+}
+
+// few keeps the arguments of a command with those of others: they are used until
+// the pipeline has been sent.
+func (w *writer) few(args ...any) []any {
+	n := len(w.args)
+	w.args = append(w.args, args...)
+	return w.args[n:len(w.args):len(w.args)]
 }
 
 // revive looks after the lists that had lost a member.

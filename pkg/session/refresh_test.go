@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/go-redis/redis/v8"
 
 	"sluice/pkg/id"
@@ -253,5 +254,35 @@ func TestRefreshWritesADocumentWithOneCommand(t *testing.T) {
 	}
 	if n := must[int](t)(h.i.CountDoc(ctxT(t), "hot")); n != 50 {
 		t.Errorf("%d members", n)
+	}
+}
+
+// What an idle socket costs Redis: the command for its user, a tenth of those
+// that prolong lives, and its share of one command per document and batch.
+func TestRefreshOfIdleSocketsCostsFewCommands(t *testing.T) {
+	const sockets = 1000
+	p := open(t, redistest.EmbeddedKind)
+	p.Mini.ClockTTL(false) // looks at every key for every command
+	h := p.crowd(p.index(asDefault), sockets)
+	self := &local{Node: h.node, tag: tagOf(h.node.Boot), truth: h}
+	h.i.self.Store(self)
+	must[int](t)(h.i.rebuild(ctxT(t), self))
+	commands := 0
+	p.Mini.Server().SetPreHook(func(*server.Peer, string, ...string) bool {
+		commands++ // from one connection at a time
+		return false
+	})
+	w, sc := newWriter(h.i, self), scope{turns: 10}
+	const cycles = 10
+	for range cycles {
+		sc.from, sc.to = sc.to, sc.to+1
+		for _, batch := range split(held(self), h.i.cfg.Batch) {
+			h.ok(w.write(ctxT(t), batch, sc))
+		}
+	}
+	if each := float64(commands) / cycles / sockets; each > 1.6 {
+		t.Errorf("%.2f commands for each socket", each)
+	} else {
+		t.Logf("%.2f commands for each socket", each)
 	}
 }
