@@ -29,7 +29,7 @@
 // # Reading
 //
 // A reader is two steps: to wait, with no buffer, until something is there, and
-// link.readAvailable, which reads what is there with borrowed buffers and does
+// link.readAvailable, which reads what is there in a borrowed seat and does
 // not wait for more. Config.Reader says who takes them:
 //
 //	goroutine   link.loop: each connection has a goroutine that waits in
@@ -47,7 +47,11 @@
 // gorilla/websocket refuses reserved bits and opcodes, frames without a mask,
 // long or fragmented control frames, bad close codes and messages above the
 // limit. It does not count fragments or control frames, and lets text that is
-// not UTF-8 pass: guard and link.message do that.
+// not UTF-8 pass: guard and link.message do that. A message, ping or pong that is
+// in the buffer in one piece does not come to it at all (whole.go).
+//
+// Between messages the library's connection remembers nothing. So it is not the
+// client's but a seat's, of which there are as many as readers are at work.
 //
 // # Compression
 //

@@ -70,6 +70,9 @@ func (l *link) readAvailable() error {
 			l.rise() // the library has not seen the error
 			return err
 		}
+		if t.takeWhole(l.message) {
+			continue
+		}
 		var binary bool
 		var err error
 		if *buf, binary, err = t.next(*buf); err != nil {
