@@ -86,3 +86,17 @@ func TestEveryPusherHasItsOwnStreams(t *testing.T) {
 		}
 	}
 }
+
+func TestGivenServicesMustBeComplete(t *testing.T) {
+	env := map[string]string{"SLUICE_KAFKA_BROKERS": "a:1, b:2", "SLUICE_REDIS_ADDR": "c:3", "SLUICE_REGISTRY_DSN": "d"}
+	get := func(name string) string { return env[name] }
+	if s, err := given(get); err != nil || len(s.Kafka) != 2 || s.Redis != "c:3" || s.Driver != "mysql" || s.DSN != "d" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for name := range env {
+		without := func(n string) string { return map[bool]string{false: env[n]}[n == name] }
+		if s, err := given(without); err == nil {
+			t.Errorf("without %s: %+v", name, s)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func TestSmallS2OnSluice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := manage(t.Context(), program, bin, 2, true, nil)
+	m, err := manage(t.Context(), program, bin, services{}, 2, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

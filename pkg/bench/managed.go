@@ -42,6 +42,21 @@ func serveServices(in io.Reader, out io.Writer) error {
 	return errors.Join(err, s.Close())
 }
 
+// given are services that run already, named by the variables that the programs
+// themselves read.
+func given(env func(string) string) (services, error) {
+	s := services{
+		Kafka: commaList(env("SLUICE_KAFKA_BROKERS")), Redis: env("SLUICE_REDIS_ADDR"), Driver: env("SLUICE_REGISTRY_DRIVER"), DSN: env("SLUICE_REGISTRY_DSN"),
+	}
+	if s.Driver == "" {
+		s.Driver = "mysql"
+	}
+	if len(s.Kafka) == 0 || s.Redis == "" || s.DSN == "" {
+		return s, errors.New("-given: needs SLUICE_KAFKA_BROKERS, SLUICE_REDIS_ADDR and SLUICE_REGISTRY_DSN in the environment")
+	}
+	return s, nil
+}
+
 // managed is a Sluice that ws-bench has started for itself.
 type managed struct {
 	dir      string
@@ -60,10 +75,10 @@ const (
 	stopTimeout  = 40 * time.Second
 )
 
-// manage starts gateways and an API from the programs in bin, over services in
-// a process of program's.
-func manage(ctx context.Context, program, bin string, gateways int, secure bool, env map[string]string) (*managed, error) {
-	m := &managed{program: program, bin: bin, env: env}
+// manage starts gateways and an API from the programs in bin, over the services
+// back, or over embedded ones in a process of program's.
+func manage(ctx context.Context, program, bin string, back services, gateways int, secure bool, env map[string]string) (*managed, error) {
+	m := &managed{program: program, bin: bin, back: back, env: env}
 	m.target = Target{Name: "sluice", Kind: kindSluice, Component: "bench", Token: rand.Text(), Secret: rand.Text() + rand.Text()}
 	if secure {
 		m.scheme = "wss://"
@@ -89,8 +104,10 @@ func (m *managed) start(ctx context.Context, gateways int) (err error) {
 			return err
 		}
 	}
-	if err := m.startServices(); err != nil {
-		return fmt.Errorf("services: %w", err)
+	if m.back.Redis == "" {
+		if err := m.startServices(); err != nil {
+			return fmt.Errorf("services: %w", err)
+		}
 	}
 	for i := range gateways {
 		if err := m.startGateway(i + 1); err != nil {

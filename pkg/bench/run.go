@@ -25,6 +25,7 @@ type runOptions struct {
 	out      string
 	manage   int
 	tls      bool
+	given    bool
 	compare  string
 	rounds   int
 	stock    string
@@ -50,6 +51,7 @@ func runFlags(o *runOptions, to io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.out, "out", "", "`folder` for the report; default .run/bench/<time>")
 	fs.IntVar(&o.manage, "manage", 0, "start so `many` gateways and an API over embedded services, and measure them")
 	fs.BoolVar(&o.tls, "tls", false, "with -manage: the gateways get a certificate, the clients speak TLS")
+	fs.BoolVar(&o.given, "given", false, "with -manage: over the services that SLUICE_KAFKA_BROKERS, SLUICE_REDIS_ADDR and SLUICE_REGISTRY_DSN name instead of embedded ones")
 	fs.StringVar(&o.compare, "compare", "", "with -manage: a `key=value,value` of the gateways' configuration; each value in turn, with a table that compares them")
 	fs.IntVar(&o.rounds, "rounds", 1, "with -compare: how many `times` each value has its turn")
 	fs.StringVar(&o.stock, "stock", "", "`url` of a stock Socket.IO server with the handlers that pkg/bench/stand describes: one more target")
@@ -157,9 +159,16 @@ func (o *runOptions) each(ctx context.Context, program string, targets []Target,
 	if o.manage == 0 {
 		return nil
 	}
+	var back services
+	if o.given {
+		var err error
+		if back, err = given(os.Getenv); err != nil {
+			return err
+		}
+	}
 	for round := range o.rounds {
 		for _, way := range ways {
-			m, err := manage(ctx, program, o.bin, o.manage, o.tls, way.env)
+			m, err := manage(ctx, program, o.bin, back, o.manage, o.tls, way.env)
 			if err != nil {
 				return err
 			}
