@@ -110,14 +110,15 @@ func (e *clientPort) run(ctx context.Context) error {
 	return nil
 }
 
-// over puts the layers of the port on a listener: limits and PROXY headers, what
-// lets the transport write past TLS, and TLS.
+// over puts the layers of the port on a listener: limits and PROXY headers, TLS
+// over what lets the transport write past it, and WebSockets past net/http.
 func (e *clientPort) over(l *net.TCPListener) net.Listener {
-	ln := e.port.Listen(l)
+	var secure edge.Secure
 	if e.tls != nil {
-		return tls.NewListener(transport.Listen(ln), e.tls.Config())
+		secure = func(c net.Conn) *tls.Conn { return tls.Server(transport.Below(c), e.tls.Config()) }
 	}
-	ln.Upgrades(e.server.Handler)
+	ln := e.port.Listen(l)
+	ln.Upgrades(e.server.Handler, secure)
 	return ln
 }
 

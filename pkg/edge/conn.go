@@ -12,20 +12,23 @@ import (
 // and the slot of its TLS handshake given back. It is counted until it is closed.
 type Conn struct {
 	*net.TCPConn
+	slot
 	l      *Listener
 	behind bool                  // a PROXY header comes first
 	place  atomic.Pointer[Place] // nil once it is closed, or detached
 	once   sync.Once             // for reading the header
 	remote net.Addr              // set by once
-	inside atomic.Bool           // has a slot
 	early  []byte                // has been read already
 	due    time.Time             // of the first header, which has begun; zero: it has not
 }
 
 // Detach gives the connection away without what it needed while it was new. The
 // new owner calls closed when it has closed it. Nothing else is called on the
-// Conn from then on.
+// Conn from then on. It is nil while some of what has been read already is left.
 func (c *Conn) Detach() (tcp *net.TCPConn, closed func()) {
+	if len(c.early) > 0 {
+		return nil, nil
+	}
 	p := c.place.Swap(nil)
 	if p == nil {
 		return c.TCPConn, nil // it is closed already
@@ -89,30 +92,10 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.TCPConn.SetReadDeadline(t)
 }
 
-// Write implements net.Conn. What a handshake computes has been computed when
-// something of it is written, so it gives its slot back.
+// Write implements net.Conn.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.leave()
 	return c.TCPConn.Write(p)
-}
-
-// enter takes a slot for the handshake, unless it has one.
-func (c *Conn) enter() error {
-	if c.inside.Load() {
-		return nil
-	}
-	if err := c.l.slots.enter(); err != nil {
-		c.l.m.refused.WithLabelValues(string(HandshakeBusy)).Inc()
-		return err
-	}
-	c.inside.Store(true)
-	return nil
-}
-
-func (c *Conn) leave() {
-	if c.inside.Swap(false) {
-		c.l.slots.leave()
-	}
 }
 
 // readHeader learns who the client is, and has it counted as such instead of as
@@ -168,12 +151,12 @@ type reader struct{ c *Conn }
 
 func (r reader) Read(p []byte) (int, error) { return r.c.take(p) }
 
-// connOf finds the Conn below what others have put around it.
-func connOf(c net.Conn) *Conn {
+// slotOf finds the slot of a connection below what others have put around it.
+func slotOf(c net.Conn) *slot {
 	for {
 		switch at := c.(type) {
-		case *Conn:
-			return at
+		case interface{ itself() *slot }:
+			return at.itself()
 		case interface{ NetConn() net.Conn }:
 			c = at.NetConn()
 		default:

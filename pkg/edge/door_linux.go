@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -15,21 +14,21 @@ import (
 	"github.com/gotomicro/ego/core/elog"
 )
 
-// door accepts plain connections on bare descriptors. One that waits for its
-// first bytes has no goroutine, and is not in Go's poller. A request for a
-// WebSocket is served from here; everything else becomes a connection for
-// net/http, with what has been read.
+// door accepts connections on bare descriptors. One that waits for its first
+// bytes has no goroutine, and is not in Go's poller. A request for a WebSocket is
+// served from here, after the handshake where there is TLS; everything else
+// becomes a connection for net/http, with what has been read.
 type door struct {
 	l       *Listener
 	handler http.Handler
 	in      *os.File // the listening socket once more: package net's cannot be accepted from otherwise
 	epoll   *os.File // is itself in Go's poller, so that no thread blocks in it
 	ep      int      // its descriptor, which is closed when nobody uses it any more
-	rest    chan *Conn
+	rest    chan net.Conn
 	failed  chan error // why accepting has ended
 	ended   sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex       // guards what follows
 	waiting map[int]*visitor // by descriptor
 	sweeper *time.Timer
 	closed  bool
@@ -37,19 +36,19 @@ type door struct {
 }
 
 const (
-	// arrived are the events of a descriptor that waits: one for each change.
-	arrived = syscall.EPOLLIN | syscall.EPOLLRDHUP | 1<<31 // EPOLLET, which package syscall has as a negative number
-	// maxIdleWorkers is how many goroutines are kept for the next requests.
-	maxIdleWorkers = 64
+	// arrivals are the events of a descriptor that waits: one for each change.
+	arrivals = syscall.EPOLLIN | syscall.EPOLLRDHUP | 1<<31 // EPOLLET, which package syscall has as a negative number
 	// sweeps is how often a HeaderTimeout those are looked for who are too late.
 	sweeps = 16
 )
 
-// Upgrades has h answer plain requests for WebSockets without net/http, before
-// the first Accept. It is without effect where that does not work.
-func (l *Listener) Upgrades(h http.Handler) {
+// Upgrades has h answer plain requests for WebSockets without net/http, where
+// that works. It is called before the first Accept. With secure the port speaks
+// TLS: Accept returns connections that do.
+func (l *Listener) Upgrades(h http.Handler, secure Secure) {
+	l.secure = secure
 	d := &door{
-		l: l, handler: h, rest: make(chan *Conn), failed: make(chan error, 1), waiting: make(map[int]*visitor),
+		l: l, handler: h, rest: make(chan net.Conn), failed: make(chan error, 1), waiting: make(map[int]*visitor),
 	}
 	if err := d.open(); err != nil {
 		l.log.Warn("client port: all requests go through net/http", elog.FieldErr(err))
@@ -129,7 +128,7 @@ func (d *door) close() {
 	d.sweeper.Stop()
 	d.mu.Unlock()
 	for _, v := range waiting {
-		v.close()
+		v.late()
 	}
 	for _, w := range idle {
 		close(w)
@@ -160,7 +159,7 @@ func (d *door) accept() {
 		switch {
 		case failed == nil:
 			number++
-			d.admit(&visitor{l: d.l, fd: fd, number: number, peer: addrPort(peer)})
+			d.admit(&visitor{d: d, fd: fd, number: number, peer: addrPort(peer)})
 		case errors.Is(failed, syscall.EINTR), errors.Is(failed, syscall.ECONNABORTED): // it left while it was queued
 		case outOfFiles(failed):
 			d.l.shed(failed)
@@ -232,6 +231,35 @@ func (d *door) leave(fd int, number int32) *visitor {
 	return v
 }
 
+// arrived is leave because something has come. It is nil, too, for one that is
+// being served and goes on waiting.
+func (d *door) arrived(fd int, number int32) *visitor {
+	d.mu.Lock()
+	v := d.waiting[fd]
+	if v != nil && v.number == number && v.line != nil {
+		d.mu.Unlock()
+		v.line.signal()
+		return nil
+	}
+	d.mu.Unlock()
+	return d.leave(fd, number)
+}
+
+// hold has v wait while it is served, for so long from now.
+func (d *door) hold(v *visitor) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return net.ErrClosed
+	}
+	if len(d.waiting) == 0 {
+		d.sweeper.Reset(d.l.cfg.HeaderTimeout / sweeps)
+	}
+	v.due = time.Now().Add(d.l.cfg.HeaderTimeout)
+	d.waiting[v.fd] = v
+	return nil
+}
+
 // sweep closes those who have said nothing in time. It looks again while anybody
 // waits.
 func (d *door) sweep() {
@@ -249,15 +277,15 @@ func (d *door) sweep() {
 	}
 	d.mu.Unlock()
 	for _, v := range late {
-		if v.behind {
+		if v.behind && v.line == nil {
 			d.l.m.refused.WithLabelValues(string(SlowHeader)).Inc()
 		}
-		v.close()
+		v.late()
 	}
 }
 
 func (d *door) control(op, fd int, number int32) error {
-	e := syscall.EpollEvent{Events: arrived, Fd: int32(fd), Pad: number}
+	e := syscall.EpollEvent{Events: arrivals, Fd: int32(fd), Pad: number}
 	return syscall.EpollCtl(d.ep, op, fd, &e)
 }
 
@@ -274,106 +302,9 @@ func (d *door) watch() {
 			return
 		}
 		for _, e := range batch[:max(n, 0)] {
-			if v := d.leave(int(e.Fd), e.Pad); v != nil {
+			if v := d.arrived(int(e.Fd), e.Pad); v != nil {
 				d.lend(v)
 			}
 		}
-	}
-}
-
-// lend has v served by a goroutine: one that has served others has a stack that
-// is large enough.
-func (d *door) lend(v *visitor) {
-	d.mu.Lock()
-	if last := len(d.idle) - 1; last >= 0 {
-		w := d.idle[last]
-		d.idle = d.idle[:last]
-		d.mu.Unlock()
-		w <- v
-		return
-	}
-	d.mu.Unlock()
-	d.ended.Go(func() { d.work(v) })
-}
-
-// work serves v, and then whatever it is given.
-func (d *door) work(v *visitor) {
-	next := make(chan *visitor, 1)
-	for v != nil {
-		d.serve(v)
-		d.mu.Lock()
-		if d.closed || len(d.idle) == maxIdleWorkers {
-			d.mu.Unlock()
-			return
-		}
-		d.idle = append(d.idle, next)
-		d.mu.Unlock()
-		v = <-next
-	}
-}
-
-// serve answers a request that has come whole and is a plain one.
-func (d *door) serve(v *visitor) {
-	h := heads.Get().(*head)
-	defer heads.Put(h)
-	n, err := syscall.Read(v.fd, h.buf[:])
-	switch {
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
-		d.wait(v, syscall.EPOLL_CTL_MOD)
-		return
-	case err != nil || n == 0:
-		if v.behind {
-			d.l.m.refused.WithLabelValues(string(BadHeader)).Inc()
-		}
-		v.close()
-		return
-	}
-	b, ok := v.introduce(h.buf[:n])
-	if !ok || n == len(h.buf) {
-		d.pass(v, h.buf[:n])
-		return
-	}
-	r := h.request(b)
-	if r == nil {
-		d.pass(v, h.buf[:n])
-		return
-	}
-	if verdict := v.settle(); verdict != Welcome {
-		d.l.m.refused.WithLabelValues(string(verdict)).Inc()
-		v.abort()
-		return
-	}
-	_ = d.control(syscall.EPOLL_CTL_DEL, v.fd, v.number) // at worst it is found that nobody waits there
-	d.answer(v, r)
-}
-
-// answer has the handler answer r.
-func (d *door) answer(v *visitor, r *http.Request) {
-	a := reply{visitor: v, header: make(http.Header)}
-	r.RemoteAddr = v.client.String()
-	defer func() {
-		if p := recover(); p != nil && p != any(http.ErrAbortHandler) {
-			d.l.log.Error("client port: handler panicked", elog.Any("panic", p), elog.String("stack", string(debug.Stack())))
-		}
-		if a.visitor != nil { // it has not been taken
-			a.visitor.close()
-		}
-	}()
-	d.handler.ServeHTTP(&a, r)
-	if a.visitor != nil {
-		a.send(time.Now())
-	}
-}
-
-// pass makes v a connection for net/http, which begins with what was read.
-func (d *door) pass(v *visitor, early []byte) {
-	c, err := v.conn(early)
-	if err != nil {
-		return
-	}
-	select {
-	case d.rest <- c:
-	case <-d.l.stop:
-		_ = c.Close() // nobody serves it any more
 	}
 }

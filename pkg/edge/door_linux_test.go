@@ -16,7 +16,7 @@ import (
 )
 
 // isFast tells who answers.
-func isFast(w http.ResponseWriter) bool { _, fast := w.(*reply); return fast }
+func isFast(w http.ResponseWriter) bool { _, fast := w.(answering); return fast }
 
 func tellWho(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%v %s", isFast(w), r.RemoteAddr)
@@ -108,7 +108,7 @@ func TestAHandlerThatPanicsEndsItsConnectionOnly(t *testing.T) {
 func TestABareDescriptorIsGivenAwayOnce(t *testing.T) {
 	var failed atomic.Value
 	w := newWorld(t, func(c *Config) { fromLoopback(c); c.MaxConnsPerAddress = 1 }, func(w http.ResponseWriter, _ *http.Request) {
-		a := w.(*reply)
+		a := w.(*bareReply)
 		fd, closed := a.TakeSocket()
 		if again, _ := a.TakeSocket(); again != -1 {
 			failed.Store("given away twice")
@@ -286,7 +286,7 @@ func BenchmarkPlainRequest(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			h := heads.Get().(*head)
-			h.request(request)
+			h.request(request, len(request))
 			heads.Put(h)
 		}
 	})

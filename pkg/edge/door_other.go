@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// Upgrades is without effect here: all requests go through net/http.
-func (l *Listener) Upgrades(http.Handler) {}
+// Upgrades lets all requests go through net/http here.
+func (l *Listener) Upgrades(_ http.Handler, secure Secure) { l.secure = secure }
 
 // door does not exist here.
 type door struct{}

@@ -49,7 +49,7 @@ func serveWithFewFiles() {
 		os.Exit(0)
 	}()
 	listener := port.Listen(inner.(*net.TCPListener))
-	listener.Upgrades(server.Handler)
+	listener.Upgrades(server.Handler, nil)
 	if err := server.Serve(listener); err != nil {
 		panic(err)
 	}

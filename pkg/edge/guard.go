@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,6 +20,7 @@ func (p *Port) Server(next http.Handler) *http.Server {
 		IdleTimeout:       p.cfg.IdleTimeout,
 		MaxHeaderBytes:    p.cfg.MaxHeaderBytes - bufferSlop,
 		TLSNextProto:      noHTTP2(),
+		ConnContext:       withState,
 	}
 }
 
@@ -36,6 +38,9 @@ type guard struct {
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if state, ok := r.Context().Value(stateKey{}).(*tls.ConnectionState); ok {
+		r.TLS = state
+	}
 	upgrade := len(r.Header["Upgrade"]) > 0
 	body := r.ContentLength != 0
 	switch {

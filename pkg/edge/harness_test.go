@@ -54,17 +54,16 @@ func newWorld(t testing.TB, change func(*Config), handler http.HandlerFunc) *wor
 	listener := w.port.Listen(inner.(*net.TCPListener))
 	server := w.port.Server(handler)
 	server.ErrorLog = log.New(io.Discard, "", 0)
-	var ln net.Listener = listener
+	var secure Secure
 	if cfg.TLS() {
 		if w.tls, err = w.port.TLS(); err != nil {
 			t.Fatal(err)
 		}
-		ln = tls.NewListener(ln, w.tls.Config())
-	} else {
-		listener.Upgrades(server.Handler)
+		secure = func(conn net.Conn) *tls.Conn { return tls.Server(conn, w.tls.Config()) }
 	}
+	listener.Upgrades(server.Handler, secure)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ln) }()
+	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		server.Close()
 		<-ended

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -62,7 +63,11 @@ type Listener struct {
 	closed atomic.Bool
 	stop   chan struct{}
 	door   *door // nil: everything is for net/http
+	secure Secure
 }
+
+// Secure puts TLS around a connection. What it puts in between has a NetConn.
+type Secure func(net.Conn) *tls.Conn
 
 // Listen makes a client port of a TCP listener.
 func (p *Port) Listen(inner *net.TCPListener) *Listener {
@@ -80,7 +85,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		switch {
 		case err == nil:
 			if c := l.admit(tcp); c != nil {
-				return c, nil
+				return l.over(c), nil
 			}
 		case outOfFiles(err) && !l.closed.Load():
 			l.shed(err)
@@ -88,6 +93,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 	}
+}
+
+// over puts TLS around a connection, if there is any.
+func (l *Listener) over(c *Conn) net.Conn {
+	if l.secure == nil {
+		return c
+	}
+	return l.secure(c)
 }
 
 // Close implements net.Listener.
@@ -109,7 +122,7 @@ func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
 // known later.
 func (l *Listener) admit(tcp *net.TCPConn) *Conn {
 	p, behind, v := l.hold(addrOf(tcp.RemoteAddr()))
-	c := &Conn{TCPConn: tcp, l: l, behind: behind}
+	c := &Conn{TCPConn: tcp, slot: slot{port: l.Port}, l: l, behind: behind}
 	if v != Welcome {
 		c.abort()
 		return nil

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"syscall"
 	"time"
 )
 
@@ -14,11 +13,21 @@ import (
 // the handler has returned, and ends the connection, unless the handler has
 // taken that.
 type reply struct {
-	visitor *visitor // nil once taken
-	header  http.Header
-	status  int
-	body    []byte
+	from   giver // nil once taken
+	header http.Header
+	status int
+	body   []byte
 }
+
+// giver is a connection that a reply goes to.
+type giver interface {
+	hijack() (net.Conn, error)
+	send(b []byte)
+	close()
+}
+
+// bareReply is a reply over nothing but a descriptor.
+type bareReply struct{ reply }
 
 // Header implements http.ResponseWriter.
 func (a *reply) Header() http.Header { return a.header }
@@ -32,7 +41,7 @@ func (a *reply) WriteHeader(status int) {
 
 // Write implements http.ResponseWriter.
 func (a *reply) Write(p []byte) (int, error) {
-	if a.visitor == nil {
+	if a.from == nil {
 		return 0, http.ErrHijacked
 	}
 	a.WriteHeader(http.StatusOK)
@@ -43,33 +52,43 @@ func (a *reply) Write(p []byte) (int, error) {
 // TakeSocket gives the connection away as its bare descriptor, which does not
 // block and which nobody else watches; the owner calls closed when it has closed
 // it. It saves what it takes to make a net.Conn. It is -1 when it is gone.
-func (a *reply) TakeSocket() (fd int, closed func()) {
-	v := a.visitor
-	if v == nil {
+func (a *bareReply) TakeSocket() (fd int, closed func()) {
+	v, ok := a.from.(*visitor)
+	if !ok {
 		return -1, nil
 	}
-	a.visitor = nil
+	a.from = nil
 	return v.take()
 }
 
-// Hijack implements http.Hijacker.
+// Hijack implements http.Hijacker. Its buffers are small: nothing is in them, and
+// whoever takes a connection has others.
 func (a *reply) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	v := a.visitor
-	if v == nil {
+	from := a.from
+	if from == nil {
 		return nil, nil, http.ErrHijacked
 	}
-	a.visitor = nil
-	conn, err := v.conn(nil)
+	a.from = nil
+	conn, err := from.hijack()
 	if err != nil {
 		return nil, nil, err
 	}
-	conn.due = time.Time{} // the header has come
-	return conn, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil
+	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, 16), bufio.NewWriterSize(conn, 16)), nil
 }
 
-// send sends the answer as net/http would have, in one write: a new connection
+// drop ends a connection that has not been taken.
+func (a *reply) drop() {
+	if a.from != nil {
+		a.from.close()
+	}
+}
+
+// finish sends the answer as net/http would have, in one write: a new connection
 // takes more than that.
-func (a *reply) send(now time.Time) {
+func (a *reply) finish(now time.Time) {
+	if a.from == nil {
+		return
+	}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -85,5 +104,5 @@ func (a *reply) send(now time.Time) {
 	_ = h.Write(&b) // a buffer takes all
 	b.WriteString("\r\n")
 	b.Write(a.body)
-	_, _ = syscall.Write(a.visitor.fd, b.Bytes()) // who does not take it has left
+	a.from.send(b.Bytes())
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,3 +39,31 @@ func (s *slots) enter() error {
 }
 
 func (s *slots) leave() { <-s.free }
+
+// slot is one that a connection has while its handshake computes. What that
+// computes has been computed when something of it is written.
+type slot struct {
+	port   *Port
+	inside atomic.Bool
+}
+
+func (s *slot) itself() *slot { return s }
+
+// enter takes a slot, unless there is one.
+func (s *slot) enter() error {
+	if s.inside.Load() {
+		return nil
+	}
+	if err := s.port.slots.enter(); err != nil {
+		s.port.m.refused.WithLabelValues(string(HandshakeBusy)).Inc()
+		return err
+	}
+	s.inside.Store(true)
+	return nil
+}
+
+func (s *slot) leave() {
+	if s.inside.Swap(false) {
+		s.port.slots.leave()
+	}
+}

@@ -19,7 +19,7 @@ func TestSoManyHandshakesComputeAtOnce(t *testing.T) {
 	open := make(chan struct{})
 	enter := w.tls.enter
 	w.tls.enter = func(hello *tls.ClientHelloInfo) error {
-		mine := !connOf(hello.Conn).inside.Load()
+		mine := !slotOf(hello.Conn).inside.Load()
 		err := enter(hello)
 		if mine && err == nil {
 			if n := inside.Add(1); n > peak.Load() {

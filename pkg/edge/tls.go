@@ -79,8 +79,8 @@ func (p *Port) TLS() (*TLS, error) {
 		return nil, err
 	}
 	t.enter = func(hello *tls.ClientHelloInfo) error {
-		if conn := connOf(hello.Conn); conn != nil {
-			return conn.enter()
+		if s := slotOf(hello.Conn); s != nil {
+			return s.enter()
 		}
 		return nil
 	}

@@ -26,9 +26,10 @@ var heads = sync.Pool{New: func() any {
 }}
 
 // request parses b when it is a plain request for a WebSocket. Everything else is
-// nil, and for net/http to judge.
-func (h *head) request(b []byte) *http.Request {
-	if !plainUpgrade(b) {
+// nil, and for net/http to judge; as is what filled the buffer, so that there may
+// be more. read is how much was read at once.
+func (h *head) request(b []byte, read int) *http.Request {
+	if read == len(h.buf) || !plainUpgrade(b) {
 		return nil
 	}
 	h.src.Reset(b)

@@ -91,7 +91,7 @@ func compare(t *testing.T, b []byte) {
 	t.Helper()
 	h := heads.Get().(*head)
 	defer heads.Put(h)
-	mine := h.request(b)
+	mine := h.request(b, len(b))
 	theirs, left := throughHTTP(t, b)
 	if mine == nil || theirs == nil {
 		if mine != nil || theirs != nil && plainUpgrade(b) {

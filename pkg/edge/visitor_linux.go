@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -11,14 +12,15 @@ import (
 
 // visitor is a connection at a door: a descriptor, and what is known of it.
 type visitor struct {
-	l      *Listener
+	d      *door
 	fd     int
 	number int32 // tells it from others that have had the descriptor
 	peer   netip.AddrPort
 	client netip.AddrPort // the peer, or whom a proxy speaks for
 	place  atomic.Pointer[Place]
-	behind bool // a PROXY header comes first
-	due    time.Time
+	behind bool      // a PROXY header comes first
+	due    time.Time // guarded by door.mu while it waits
+	line   *line     // what it is for its handshake; nil: it is not in one
 }
 
 // close ends the connection.
@@ -37,12 +39,29 @@ func (v *visitor) abort() {
 	v.close()
 }
 
+// late is called when a visitor need not wait any longer. One that is being
+// served learns it, and ends by itself.
+func (v *visitor) late() {
+	if v.line != nil {
+		v.line.late.Store(true)
+		v.line.signal()
+		return
+	}
+	v.close()
+}
+
+// forget ends watching. Whoever has the connection then watches it himself.
+func (v *visitor) forget() {
+	_ = v.d.control(syscall.EPOLL_CTL_DEL, v.fd, v.number) // at worst it is found that nobody waits there
+}
+
 // take gives the descriptor away, and what to call when it has been closed.
 func (v *visitor) take() (fd int, closed func()) { return v.fd, v.place.Swap(nil).leaver() }
 
 // conn makes a net.Conn of the descriptor, which is not used any more then. It
-// begins with what has been read.
+// begins with what has been read, to the PROXY header.
 func (v *visitor) conn(early []byte) (*Conn, error) {
+	v.forget()
 	f := os.NewFile(uintptr(v.fd), "client")
 	c, err := net.FileConn(f)
 	_ = f.Close() // c has a duplicate
@@ -51,11 +70,27 @@ func (v *visitor) conn(early []byte) (*Conn, error) {
 		place.Leave()
 		return nil, err
 	}
-	made := &Conn{TCPConn: c.(*net.TCPConn), l: v.l, behind: v.behind, due: v.due}
-	made.early = append(made.early, early...)
+	made := &Conn{
+		TCPConn: c.(*net.TCPConn), slot: slot{port: v.d.l.Port}, l: v.d.l, behind: v.behind,
+		early: slices.Clone(early),
+	}
 	made.place.Store(place)
 	return made, nil
 }
+
+// hijack is conn for a visitor whose header, if there was one, has been read.
+func (v *visitor) hijack() (net.Conn, error) { return v.known(nil) }
+
+func (v *visitor) known(early []byte) (*Conn, error) {
+	c, err := v.conn(early)
+	if err == nil {
+		c.once.Do(func() { c.remote = net.TCPAddrFromAddrPort(v.client) })
+	}
+	return c, err
+}
+
+// send writes an answer.
+func (v *visitor) send(b []byte) { _, _ = syscall.Write(v.fd, b) } // who does not take it has left
 
 // introduce finds the request behind a PROXY header in b. It is false when that
 // header is not complete or not good.
@@ -66,7 +101,7 @@ func (v *visitor) introduce(b []byte) (request []byte, ok bool) {
 	}
 	have := 0
 	for {
-		h, need, err := ParseHeader(b[:have], v.l.cfg.ProxyHeaderBytes)
+		h, need, err := ParseHeader(b[:have], v.d.l.cfg.ProxyHeaderBytes)
 		if err != nil || have+need > len(b) {
 			return nil, false
 		}
@@ -82,8 +117,8 @@ func (v *visitor) introduce(b []byte) (request []byte, ok bool) {
 
 // settle has a client behind a proxy counted as itself.
 func (v *visitor) settle() Verdict {
-	if v.client == v.peer || v.l.exempt(v.client.Addr()) {
+	if v.client == v.peer || v.d.l.exempt(v.client.Addr()) {
 		return Welcome
 	}
-	return v.l.table.move(&v.place, v.client.Addr())
+	return v.d.l.table.move(&v.place, v.client.Addr())
 }

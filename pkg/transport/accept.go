@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/sha1"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -76,11 +77,19 @@ func linkOf(s *Session, w http.ResponseWriter) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rw != nil && rw.Reader.Buffered() > 0 {
+	early := rw != nil && rw.Reader.Buffered() > 0
+	if c, ok := conn.(interface{ Bare() *tls.Conn }); ok && !early {
+		if bare := c.Bare(); bare != nil {
+			conn = bare
+		} else {
+			early = true
+		}
+	}
+	if early {
 		conn.Close()
 		return nil, errEarlyData
 	}
-	conn.SetDeadline(time.Time{}) // those of the HTTP server
+	_ = conn.SetDeadline(time.Time{}) // those of the HTTP server; a broken connection is found so soon enough
 	l, err := newLink(s, conn)
 	if err != nil {
 		conn.Close()

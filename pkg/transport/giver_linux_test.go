@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"syscall"
@@ -20,16 +21,7 @@ func (b barely) TakeSocket() (fd int, closed func()) {
 	if err != nil {
 		return -1, nil
 	}
-	tcp, closed := conn.(*guest).Detach()
-	defer tcp.Close()
-	raw, err := tcp.SyscallConn()
-	if err == nil {
-		err = raw.Control(func(from uintptr) { fd, _ = syscall.Dup(int(from)) })
-	}
-	if err != nil {
-		return -1, nil
-	}
-	return fd, closed
+	return bareGuest{conn.(*guest)}.TakeSocket()
 }
 
 // A connection that is nothing but a descriptor is read, written and counted to
@@ -77,3 +69,53 @@ func TestABareDescriptorIsTakenOver(t *testing.T) {
 }
 
 func (b barely) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+// bareGuest is a guest that can be taken as a descriptor.
+type bareGuest struct{ *guest }
+
+// TakeSocket implements giver.
+func (g bareGuest) TakeSocket() (fd int, closed func()) {
+	tcp, closed := g.Detach()
+	defer tcp.Close()
+	raw, err := tcp.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(from uintptr) { fd, _ = syscall.Dup(int(from)) })
+	}
+	if err != nil {
+		return -1, nil
+	}
+	return fd, closed
+}
+
+type bareGuests struct{ guests }
+
+func (l *bareGuests) Accept() (net.Conn, error) {
+	conn, err := l.guests.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return bareGuest{conn.(*guest)}, nil
+}
+
+// Below TLS it is the same.
+func TestABareDescriptorBelowTLSIsTakenOver(t *testing.T) {
+	var l bareGuests
+	w := newWorld(t, config(func(c *Config) { c.Reader, c.CloseTimeout = readerAuto, 50*time.Millisecond }), option{serve: func(_ *world, ts *httptest.Server) {
+		l.Listener = ts.Listener
+		ts.Listener = Listen(&l)
+		ts.StartTLS()
+	}})
+	p, c := w.websocket(4)
+	if _, bare := c.s.link.Load().wire().carrier.(*polled); !bare {
+		t.Error("it is not in the reactor")
+	}
+	p.say("4hello")
+	c.wants("hello")
+	if err := c.s.Send(NewFrame([]byte("back"))); err != nil {
+		t.Fatal(err)
+	}
+	p.wants("4back")
+	p.Close()
+	c.wantsClosed(ReasonTransportClose)
+	eventually(t, "the right count", func() bool { return l.inside.Load() == 0 })
+}

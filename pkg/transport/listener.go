@@ -19,26 +19,32 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Below(conn), nil
+}
+
+// Below is what Listen makes of one connection.
+func Below(conn net.Conn) net.Conn {
 	switch c := conn.(type) {
 	case *net.TCPConn:
-		return &wire{carrier: c}, nil
+		return &wire{carrier: c}
 	case newcomer:
-		return &wire{carrier: c}, nil
+		return &wire{carrier: c}
 	}
-	return conn, nil
+	return conn
 }
 
 // newcomer is a TCP connection with more around it that is needed while it is
 // new. Detach gives away what remains: the connection itself, and what to call
-// when it has been closed; nil for nothing. The newcomer is not used any more.
+// when it has been closed; nil for nothing. The newcomer is not used any more,
+// unless there is no connection: then it stays what it is.
 type newcomer interface {
 	carrier
 	Detach() (tcp *net.TCPConn, closed func())
 }
 
-// giver is an answer over a connection that is nothing but a descriptor, which
-// does not block and is watched by nobody. TakeSocket gives it away, and what to
-// call when it has been closed; -1 when it is gone.
+// giver is a connection that is nothing but a descriptor, or an answer over one.
+// It does not block and is watched by nobody. TakeSocket gives it away, and what
+// to call when it has been closed; -1 when it is gone.
 type giver interface {
 	TakeSocket() (fd int, closed func())
 }

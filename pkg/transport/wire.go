@@ -29,6 +29,16 @@ var errPend = errors.New("transport: records pile up")
 // takeOver switches to writing without waiting, and to the server's reactor if
 // there is one. It is false where that does not work.
 func (w *wire) takeOver(l *link) bool {
+	if from, ok := w.carrier.(giver); ok && l.s.srv.reactor != nil {
+		if fd, closed := from.TakeSocket(); fd >= 0 {
+			x, err := l.s.srv.reactor.adopt(l, fd, closed)
+			if err != nil {
+				return false // the carrier is gone, as the next one to read or write finds
+			}
+			w.switchTo(x, x, fd, l)
+			return true
+		}
+	}
 	tcp, closed := detached(w.carrier)
 	if tcp == nil {
 		return false

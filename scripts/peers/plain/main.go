@@ -62,17 +62,16 @@ func main() {
 func serve(cfg edge.Config, l *net.TCPListener, handler http.Handler) {
 	port := edge.NewPort(cfg, edge.NewMetrics(prometheus.NewRegistry()), elog.DefaultLogger)
 	server := port.Server(handler)
-	listener := port.Listen(l)
-	clients := net.Listener(listener)
+	var secure edge.Secure
 	if cfg.TLS() {
 		config, err := port.TLS()
 		if err != nil {
 			fail(err)
 		}
-		clients = tls.NewListener(transport.Listen(clients), config.Config())
-	} else {
-		listener.Upgrades(server.Handler)
+		secure = func(c net.Conn) *tls.Conn { return tls.Server(transport.Below(c), config.Config()) }
 	}
+	clients := port.Listen(l)
+	clients.Upgrades(server.Handler, secure)
 	fail(server.Serve(clients))
 }
 
