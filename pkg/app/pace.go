@@ -20,7 +20,8 @@ type pacer struct {
 	cpu      float64 // share of the CPUs that the collector may use
 
 	percent int
-	calm    time.Duration // for how long less would have been enough
+	since   time.Duration // when it was last looked at whether less is enough
+	most    int           // that was wanted since then
 	last    gcSample
 	rate    float64 // bytes allocated in a second of one CPU, over the last few samples
 	cycle   float64 // CPU seconds that the last collection took
@@ -39,13 +40,15 @@ type gcSample struct {
 
 const (
 	paceEvery = time.Second
-	paceCalm  = 20 * time.Second // before each step down
+	paceCalm  = 30 * time.Second // in which less has to be enough
+	paceFree  = 2 * time.Minute  // between two times that memory is handed back at once
 )
 
 // next takes a sample and returns the percentage from now on. It is what the
 // collector may just cost: with a collection each time that so much has been
 // allocated, at the rate of now. So it does not depend on the percentage of the
-// moment, and cannot swing. It goes up at once, and down a third at a time.
+// moment, and cannot swing. It goes up at once, and down to what was enough for a
+// while.
 func (p *pacer) next(s gcSample) int {
 	d := p.last
 	p.last = s
@@ -60,13 +63,14 @@ func (p *pacer) next(s gcSample) int {
 	want := p.want(s.live)
 	switch {
 	case want > p.percent:
-		p.percent, p.calm = want, 0
-	case want > p.percent*3/4: // close enough
-		p.calm = 0
+		p.percent, p.since, p.most = want, s.at, 0
+	case s.at-p.since < paceCalm:
+		p.most = max(p.most, want)
 	default:
-		if p.calm += s.at - d.at; p.calm >= paceCalm {
-			p.percent, p.calm = max(want, p.percent*2/3), 0
+		if p.most = max(p.most, want); p.most <= p.percent*3/4 {
+			p.percent = p.most
 		}
+		p.since, p.most = s.at, 0
 	}
 	return p.percent
 }
@@ -86,15 +90,8 @@ func (p *pacer) want(live uint64) int {
 
 // run works until ctx ends.
 func (p *pacer) run(ctx context.Context, log *elog.Component) {
-	names := []string{
-		"/cpu/classes/gc/total:cpu-seconds", "/cpu/classes/total:cpu-seconds", "/gc/cycles/total:gc-cycles",
-		"/gc/heap/allocs:bytes", "/gc/heap/live:bytes",
-	}
-	read := make([]metrics.Sample, len(names))
-	for i := range names {
-		read[i].Name = names[i]
-	}
-	start := time.Now()
+	start, freed := time.Now(), time.Time{}
+	read := newGCReader()
 	tick := time.NewTicker(paceEvery)
 	defer tick.Stop()
 	for {
@@ -103,15 +100,36 @@ func (p *pacer) run(ctx context.Context, log *elog.Component) {
 		case <-ctx.Done():
 			return
 		}
-		metrics.Read(read)
 		was := p.percent
-		now := p.next(gcSample{
-			at: time.Since(start), gc: read[0].Value.Float64(), all: read[1].Value.Float64(),
-			cycles: read[2].Value.Uint64(), allocs: read[3].Value.Uint64(), live: read[4].Value.Uint64(),
-		})
-		if now != was {
-			debug.SetGCPercent(now)
-			log.Debug("garbage collector", elog.Int("percent", now))
+		now := p.next(read.sample(time.Since(start)))
+		if now == was {
+			continue
 		}
+		debug.SetGCPercent(now)
+		log.Debug("garbage collector", elog.Int("percent", now))
+		if now < was && time.Since(freed) >= paceFree {
+			// A storm is over. By itself the runtime would keep what it took for minutes:
+			// where little is allocated, collections are rare.
+			debug.FreeOSMemory()
+			freed = time.Now()
+		}
+	}
+}
+
+// gcReader reads what the runtime has counted.
+type gcReader []metrics.Sample
+
+func newGCReader() gcReader {
+	return gcReader{
+		{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/total:cpu-seconds"},
+		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"},
+	}
+}
+
+func (r gcReader) sample(at time.Duration) gcSample {
+	metrics.Read(r)
+	return gcSample{
+		at: at, gc: r[0].Value.Float64(), all: r[1].Value.Float64(),
+		cycles: r[2].Value.Uint64(), allocs: r[3].Value.Uint64(), live: r[4].Value.Uint64(),
 	}
 }
