@@ -20,7 +20,7 @@ type pacer struct {
 	cpu      float64 // share of the CPUs that the collector may use
 
 	percent int
-	since   time.Duration // when it was last looked at whether less is enough
+	since   time.Duration // when less began to be enough
 	most    int           // that was wanted since then
 	last    gcSample
 	rate    float64 // bytes allocated in a second of one CPU, over the last few samples
@@ -62,15 +62,12 @@ func (p *pacer) next(s gcSample) int {
 	p.rate += (float64(s.allocs-d.allocs)/(s.all-d.all) - p.rate) / 4
 	want := p.want(s.live)
 	switch {
-	case want > p.percent:
-		p.percent, p.since, p.most = want, s.at, 0
+	case want > p.percent*3/4: // or close enough
+		p.percent, p.since, p.most = max(want, p.percent), s.at, 0
 	case s.at-p.since < paceCalm:
 		p.most = max(p.most, want)
 	default:
-		if p.most = max(p.most, want); p.most <= p.percent*3/4 {
-			p.percent = p.most
-		}
-		p.since, p.most = s.at, 0
+		p.percent, p.since, p.most = max(p.most, want), s.at, 0
 	}
 	return p.percent
 }
