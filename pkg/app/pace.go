@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"math"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -106,7 +107,9 @@ func (p *pacer) run(ctx context.Context, log *elog.Component) {
 		log.Debug("garbage collector", elog.Int("percent", now))
 		if now < was && time.Since(freed) >= paceFree {
 			// A storm is over. By itself the runtime would keep what it took for minutes:
-			// where little is allocated, collections are rare.
+			// where little is allocated, collections are rare. Pools keep what they have
+			// over one of them, so that it takes two.
+			runtime.GC()
 			debug.FreeOSMemory()
 			freed = time.Now()
 		}
