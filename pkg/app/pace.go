@@ -29,11 +29,12 @@ type pacer struct {
 	counted float64 // gcSample.gc when it had ended
 }
 
-// gcSample is what the runtime has counted since the process began, but for live.
+// gcSample is what the runtime has counted since the process began, but for cpus
+// and live. What it says of CPU time is what it was after the last collection.
 type gcSample struct {
 	at     time.Duration
+	cpus   uint64
 	gc     float64 // CPU seconds that the collector used
-	all    float64 // CPU seconds that there were, used or not
 	cycles uint64
 	allocs uint64 // bytes
 	live   uint64 // bytes that the last collection found in use
@@ -57,10 +58,11 @@ func (p *pacer) next(s gcSample) int {
 		p.cycle = (s.gc - p.counted) / float64(n)
 		p.counted = s.gc
 	}
-	if s.all <= d.all {
+	there := float64(s.cpus) * (s.at - d.at).Seconds()
+	if there <= 0 {
 		return p.percent
 	}
-	p.rate += (float64(s.allocs-d.allocs)/(s.all-d.all) - p.rate) / 4
+	p.rate += (float64(s.allocs-d.allocs)/there - p.rate) / 4
 	want := p.want(s.live)
 	switch {
 	case want > p.percent*3/4: // or close enough
@@ -121,7 +123,7 @@ type gcReader []metrics.Sample
 
 func newGCReader() gcReader {
 	return gcReader{
-		{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/total:cpu-seconds"},
+		{Name: "/sched/gomaxprocs:threads"}, {Name: "/cpu/classes/gc/total:cpu-seconds"},
 		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"},
 	}
 }
@@ -129,7 +131,7 @@ func newGCReader() gcReader {
 func (r gcReader) sample(at time.Duration) gcSample {
 	metrics.Read(r)
 	return gcSample{
-		at: at, gc: r[0].Value.Float64(), all: r[1].Value.Float64(),
+		at: at, cpus: r[0].Value.Uint64(), gc: r[1].Value.Float64(),
 		cycles: r[2].Value.Uint64(), allocs: r[3].Value.Uint64(), live: r[4].Value.Uint64(),
 	}
 }

@@ -23,7 +23,7 @@ type process struct {
 const processCPUs = 2
 
 func newProcess(live uint64) *process {
-	return &process{pacer: pacer{min: 20, max: 100, cpu: 0.01, percent: 100}, s: gcSample{live: live}}
+	return &process{pacer: pacer{min: 20, max: 100, cpu: 0.01, percent: 100}, s: gcSample{live: live, cpus: processCPUs}}
 }
 
 // run lets it allocate so many bytes per second, and returns the collector's share.
@@ -31,7 +31,6 @@ func (p *process) run(seconds int, rate float64) float64 {
 	before := p.s.gc
 	for range seconds {
 		p.s.at += time.Second
-		p.s.all += processCPUs
 		p.s.allocs += uint64(rate)
 		p.garbage += rate
 		goal := float64(max(p.s.live, 4<<20)) * float64(p.pacer.percent) / 100
@@ -105,9 +104,9 @@ func TestTheCollectorKeepsToItsShare(t *testing.T) {
 
 func TestThePercentageStaysInItsBounds(t *testing.T) {
 	odd := []gcSample{
-		{}, {at: 1, all: 1}, {at: 2, all: 2, gc: 1e300, cycles: 1, allocs: math.MaxUint64, live: 0},
-		{at: 3, all: 2}, {at: 4, all: 1e-300, allocs: 1, live: math.MaxUint64, cycles: 3}, {at: 5, all: 5, gc: -1, cycles: 9},
-		{at: 6, all: math.Inf(1)}, {at: 7, all: 7, gc: math.NaN(), cycles: 10, allocs: 7},
+		{}, {at: 1, cpus: 1}, {at: 2, cpus: 2, gc: 1e300, cycles: 1, allocs: math.MaxUint64, live: 0},
+		{at: 3}, {at: 4, cpus: math.MaxUint64, allocs: 1, live: math.MaxUint64, cycles: 3}, {at: 5, cpus: 5, gc: -1, cycles: 9},
+		{at: math.MaxInt64, cpus: 1}, {at: 7, cpus: 7, gc: math.NaN(), cycles: 10, allocs: 7},
 	}
 	p := pacer{min: 20, max: 100, cpu: 0.01, percent: 100}
 	for range 100 {
@@ -147,7 +146,7 @@ func TestTheRuntimeTellsWhatThePacerNeeds(t *testing.T) {
 	runtime.GC()
 	after := read.sample(2)
 	runtime.KeepAlive(kept)
-	if after.at != 2 || after.gc <= before.gc || after.all <= before.all || after.cycles <= before.cycles ||
+	if after.at != 2 || after.gc <= before.gc || after.cpus != uint64(runtime.GOMAXPROCS(0)) || after.cycles <= before.cycles ||
 		after.allocs < before.allocs+8<<20 || after.live < before.live+4<<20 {
 		t.Errorf("%+v, then %+v", before, after)
 	}
