@@ -38,6 +38,10 @@ Medians of 3 rounds, in turn; in brackets from where to where they went.
 	if b.String() != want {
 		t.Errorf("%s", b.String())
 	}
+	b.Reset()
+	if err := r.WriteHTML(&b); err != nil || !strings.Contains(b.String(), "<td>stacks of it</td><td>none</td><td>2,048 B</td>") {
+		t.Errorf("%v: the page does not compare:\n%s", err, b.String())
+	}
 }
 
 func TestWhatWasNotComparedHasNoTable(t *testing.T) {

@@ -10,10 +10,11 @@ import (
 var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"charts": charts,
-	"draw":   func(c chart, r Run) template.HTML { return draw(c, r.Series) },
-	"bytes":  size,
-	"groups": func(r *Report) []group { return r.groups() },
+	"charts":   charts,
+	"draw":     func(c chart, r Run) template.HTML { return draw(c, r.Series) },
+	"bytes":    size,
+	"groups":   func(r *Report) []group { return r.groups() },
+	"compared": func(r *Report) []comparison { return r.comparisons() },
 }).Parse(pageText))
 
 // WriteHTML writes a page that needs nothing else: no script, no font, no
