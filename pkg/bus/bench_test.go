@@ -158,3 +158,13 @@ func BenchmarkBody(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkMessage is one message of a client on its way through the producer, without
+// Kafka and its share of a request: taken, encoded, put into a batch, and settled.
+func BenchmarkMessage(b *testing.B) {
+	cycle, _ := messageCycle(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		cycle()
+	}
+}

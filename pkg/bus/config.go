@@ -101,8 +101,9 @@ type ProducerConfig struct {
 	WriteTimeout time.Duration `toml:"write_timeout"`
 
 	// Linger is the least time between two writes of a topic, in which records gather.
-	// Default 5ms. The first record after a pause waits for nothing. A longer one saves
-	// CPU here and requests at the brokers, and costs records under load that time.
+	// Default 5ms. After a pause it is over when nothing more has come for a fifth of
+	// it. A longer one saves CPU here and requests at the brokers, and costs records
+	// under load that time.
 	Linger time.Duration `toml:"linger"`
 }
 

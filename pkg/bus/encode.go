@@ -25,7 +25,7 @@ import (
 func appendRecord(dst []byte, rec *Record) []byte {
 	switch {
 	case rec.BySocket:
-		dst = rec.Headers.Socket.Append(binary.AppendVarint(dst, id.TextLen))
+		dst = rec.Headers.Socket.Append(appendLength(dst, id.TextLen))
 	case rec.Key != "":
 		dst = appendSized(dst, rec.Key)
 	default:
@@ -49,7 +49,16 @@ func keyOfRecord(record []byte) []byte {
 }
 
 func appendSized[T string | []byte](dst []byte, v T) []byte {
-	return append(binary.AppendVarint(dst, int64(len(v))), v...)
+	return append(appendLength(dst, len(v)), v...)
+}
+
+// appendLength appends a number as Kafka writes it. Most fit into one byte, and there
+// are two for each header.
+func appendLength(dst []byte, n int) []byte {
+	if n < 64 {
+		return append(dst, byte(n<<1))
+	}
+	return binary.AppendVarint(dst, int64(n))
 }
 
 // recordOverhead is more than a record takes in a batch besides what appendRecord made

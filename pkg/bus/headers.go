@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -39,7 +38,7 @@ const maxStamps = 16
 // appendHeaders appends the Kafka headers of h, without the empty ones, as they stand in
 // a record: their number, then each name and value with its length.
 func appendHeaders(dst []byte, h *Headers) []byte {
-	dst = binary.AppendVarint(dst, int64(h.count()))
+	dst = appendLength(dst, h.count())
 	if h.Mid != 0 {
 		dst = h.Mid.Append(appendHeaderOf(dst, headerMid, id.TextLen))
 	}
@@ -63,7 +62,7 @@ func appendHeaders(dst []byte, h *Headers) []byte {
 	}
 	for _, s := range h.Stamps {
 		var decimal [20]byte
-		dst = binary.AppendVarint(dst, int64(len(headerStamp)+len(s.Stage)))
+		dst = appendLength(dst, len(headerStamp)+len(s.Stage))
 		dst = append(append(dst, headerStamp...), s.Stage...)
 		dst = appendSized(dst, strconv.AppendInt(decimal[:0], s.At.UnixMicro(), 10))
 	}
@@ -93,7 +92,7 @@ func appendHeader[T string | []byte](dst []byte, name string, value T) []byte {
 
 // appendHeaderOf announces a value of n bytes, which the caller appends.
 func appendHeaderOf(dst []byte, name string, n int) []byte {
-	return binary.AppendVarint(appendSized(dst, name), int64(n))
+	return appendLength(appendSized(dst, name), n)
 }
 
 // decodeHeaders reads the routing out of Kafka headers, whoever wrote them. Names that

@@ -128,13 +128,15 @@ type wish struct {
 	full   bool      // there is enough for a write
 	failed bool      // the last write failed
 	again  time.Time // not before that
+	oldest time.Time // record that waits
+	newest time.Time // record
 	open   bool      // something is, or may come
 }
 
 func (l *lane) wish() wish {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return wish{
+	w := wish{
 		some:   l.pending > 0 && !l.flying,
 		flying: l.flying,
 		full:   l.pending >= l.limit || l.closed,
@@ -142,6 +144,23 @@ func (l *lane) wish() wish {
 		again:  l.again,
 		open:   !l.closed || l.pending > 0 || l.flying,
 	}
+	if w.some {
+		w.oldest, w.newest = l.agesLocked()
+	}
+	return w
+}
+
+// agesLocked are the times of the oldest and the newest record of a lane that has some.
+func (l *lane) agesLocked() (oldest, newest time.Time) {
+	waits := func(i int) bool { return !l.queue[i].settled && l.queue[i].reached == nil }
+	first, last := l.head, len(l.queue)-1
+	for !waits(first) {
+		first++
+	}
+	for !waits(last) {
+		last--
+	}
+	return l.queue[first].at, l.queue[last].at
 }
 
 // writer is the one that a flight uses whose first lane is this: nobody else does then.

@@ -10,8 +10,8 @@ import (
 )
 
 // topic is the lanes of one topic and their timetable: writes begin at least Linger
-// apart, and take all lanes along that have something. The first record after a pause
-// therefore waits for nothing, and under load a write has many.
+// apart, and take all lanes along that have something. After a pause they begin when
+// nothing more has come for a fifth of that: what comes in a burst seldom comes alone.
 type topic struct {
 	p      *Producer
 	name   string
@@ -45,33 +45,67 @@ func newTopic(p *Producer, name string, lanes int) *topic {
 	return t
 }
 
+// outlook is what the lanes of a topic want.
+type outlook struct {
+	some, full bool      // some may write now, one has enough for a write
+	flying     bool      // writes are under way
+	open       bool      // anything may come at all
+	oldest     time.Time // record that may be written now
+	newest     time.Time // record that may
+	again      time.Time // when the next failed lane may write; zero is never
+}
+
 // depart begins the writes that are due. It returns when the next one is, if any is to
 // come by itself, and whether anything may come at all.
 func (t *topic) depart(now time.Time) (next time.Time, open bool) {
-	due, some, flying := !now.Before(t.left.Add(t.p.cfg.Linger)), false, false
-	for i, l := range t.lanes {
-		w := l.wish()
-		open, flying = open || w.open, flying || w.flying
-		if w.some && w.again.After(now) {
-			next = earlier(next, w.again)
-			w.some = false
-		}
-		some = some || w.some
-		due = due || w.some && w.full
-		t.wishes[i] = w
-	}
+	o := t.look(now)
+	next = o.again
+	at := t.due(o.oldest, o.newest)
 	switch {
-	case !some && flying:
+	case !o.some && o.flying:
 		// The timer instead of a wake-up for each record that comes meanwhile.
 		next = earlier(next, now.Add(t.p.cfg.Linger))
-	case !some:
-	case !due:
-		next = earlier(next, t.left.Add(t.p.cfg.Linger))
-	default:
+	case !o.some:
+	case o.full || !at.After(now):
 		t.left = now
 		t.board()
+	default:
+		next = earlier(next, at)
 	}
-	return next, open
+	return next, o.open
+}
+
+// due is when the next flight begins.
+func (t *topic) due(oldest, newest time.Time) time.Time {
+	linger := t.p.cfg.Linger
+	gathered := newest.Add(linger / 5)
+	if latest := oldest.Add(linger); gathered.After(latest) {
+		gathered = latest
+	}
+	if next := t.left.Add(linger); next.After(gathered) {
+		return next
+	}
+	return gathered
+}
+
+// look asks the lanes, and keeps their wishes for those who board.
+func (t *topic) look(now time.Time) (o outlook) {
+	for i, l := range t.lanes {
+		w := l.wish()
+		o.open, o.flying = o.open || w.open, o.flying || w.flying
+		if w.some && w.again.After(now) {
+			o.again = earlier(o.again, w.again)
+			w.some = false
+		}
+		if w.some {
+			o.some, o.full, o.oldest = true, o.full || w.full, earlier(o.oldest, w.oldest)
+			if w.newest.After(o.newest) {
+				o.newest = w.newest
+			}
+		}
+		t.wishes[i] = w
+	}
+	return o
 }
 
 // board puts the lanes that want into flights, by leader, and lets those go. Another
@@ -136,6 +170,9 @@ func (t *topic) doubt() {
 
 // layout returns the topic's partitions. One caller asks, the others wait for it.
 func (t *topic) layout() (*layout, error) {
+	if known := t.fresh(); known != nil {
+		return known, nil // without a timer
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), t.p.cfg.WriteTimeout)
 	defer cancel()
 	select {
@@ -144,10 +181,7 @@ func (t *topic) layout() (*layout, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-t.asking }()
-	t.mu.Lock()
-	known, at := t.known, t.knownAt
-	t.mu.Unlock()
-	if known != nil && time.Since(at) < layoutFor {
+	if known := t.fresh(); known != nil {
 		return known, nil
 	}
 	lay, err := t.ask(ctx)
@@ -158,6 +192,16 @@ func (t *topic) layout() (*layout, error) {
 	t.known, t.knownAt = lay, time.Now()
 	t.mu.Unlock()
 	return lay, nil
+}
+
+// fresh is what was told lately.
+func (t *topic) fresh() *layout {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil || time.Since(t.knownAt) >= layoutFor {
+		return nil
+	}
+	return t.known
 }
 
 // ask takes from what the transport knows, which is no request of its own.

@@ -69,7 +69,7 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 	g.shards = make([]*shard, n)
 	for i := range g.shards {
 		g.shards[i] = newShard(cfg.ShardQueue, m)
-		g.shards[i].gw = g
+		g.shards[i].gw, g.shards[i].joinWait = g, cfg.JoinWait
 	}
 	g.leaver = newLeaver(g)
 	g.spread = newSpreader(g.fanOut)

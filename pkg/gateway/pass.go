@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"time"
 
 	"sluice/pkg/id"
 	"sluice/pkg/transport"
@@ -36,18 +37,67 @@ const (
 func (s *shard) gather(j job) (more *job) {
 	s.pass.jobs = append(s.pass.jobs[:0], j)
 	size := j.push.msg.size()
+	patience := s.patience(j)
 	for j.merges() && len(s.pass.jobs) < maxPassJobs {
-		select {
-		case next := <-s.jobs:
-			if size += next.push.msg.size(); size > maxPassBytes || !next.merges() || !next.sameReceivers(j) {
-				return &next
-			}
-			s.pass.jobs = append(s.pass.jobs, next)
-		default:
+		next, ok := s.nextJob(patience)
+		if !ok {
 			return nil
 		}
+		if size += next.push.msg.size(); size > maxPassBytes || !next.merges() || !next.sameReceivers(j) {
+			return new(next)
+		}
+		s.pass.jobs = append(s.pass.jobs, next)
 	}
 	return nil
+}
+
+// manyReceivers is from where on a pass waits for company: writing to so many
+// takes as long as it may wait.
+const manyReceivers = 128
+
+// patience is how long a pass waits for the next push to the same receivers.
+// What is sent in a burst comes one by one from Redis, while each pass that is
+// spared is a system call spared for each receiver.
+func (s *shard) patience(j job) time.Duration {
+	if s.joinWait == 0 || !j.merges() || s.receivers(j.push.target) < manyReceivers {
+		return 0
+	}
+	return s.joinWait
+}
+
+// receivers is about how many sockets of the shard a target has.
+func (s *shard) receivers(t id.Target) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch t.Kind {
+	case id.KindAll:
+		return len(s.conns)
+	case id.KindDoc, id.KindUser:
+		if r := s.roomLocked(t); r != nil {
+			return r.size()
+		}
+	}
+	return 0
+}
+
+// nextJob returns the next job if there is one within patience.
+func (s *shard) nextJob(patience time.Duration) (next job, ok bool) {
+	select {
+	case next = <-s.jobs:
+		return next, true
+	default:
+	}
+	if patience == 0 {
+		return job{}, false
+	}
+	s.join.Reset(patience)
+	defer s.join.Stop()
+	select {
+	case next = <-s.jobs:
+		return next, true
+	case <-s.join.C:
+		return job{}, false
+	}
 }
 
 // merges tells whether the job may be part of a larger pass: every receiver

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -133,4 +135,70 @@ func TestOnlyPushesForTheSameReceiversShareAPass(t *testing.T) {
 	if more := s.gather(plain); len(s.pass.jobs) != maxPassJobs || more != nil || len(s.jobs) != maxPassJobs+1 {
 		t.Errorf("%d jobs in a pass, %d left", len(s.pass.jobs), len(s.jobs))
 	}
+}
+
+// crowded makes a shard in which a document has so many members.
+func crowded(members int, wait time.Duration) *shard {
+	s := newShard(2*maxPassJobs, NewMetrics(prometheus.NewRegistry()))
+	s.joinWait = wait
+	for i := range members {
+		s.joinLocked(&Connection{id: id.Socket(i + 1), shard: s}, id.DocTarget("d"))
+	}
+	return s
+}
+
+func TestPushToManyWaitsForTheNext(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		members int
+		wait    time.Duration
+		every   time.Duration // a push comes
+		jobs    int           // in the pass
+		took    time.Duration
+	}{
+		{name: "many", members: manyReceivers, wait: time.Millisecond, every: 900 * time.Microsecond, jobs: 4, took: 3700 * time.Microsecond},
+		{name: "too slow", members: manyReceivers, wait: time.Millisecond, every: 1100 * time.Microsecond, jobs: 1, took: time.Millisecond},
+		{name: "few", members: manyReceivers - 1, wait: time.Millisecond, every: 100 * time.Microsecond, jobs: 1},
+		{name: "switched off", members: manyReceivers, every: 100 * time.Microsecond, jobs: 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := crowded(test.members, test.wait)
+				p, err := newPush(&bus.Push{Target: id.DocTarget("d")}, true, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var pushes sync.WaitGroup
+				defer pushes.Wait()
+				pushes.Go(func() {
+					for range 3 {
+						time.Sleep(test.every)
+						s.jobs <- job{push: p}
+					}
+				})
+				from := time.Now()
+				s.gather(job{push: p})
+				if took := time.Since(from); len(s.pass.jobs) != test.jobs || took != test.took {
+					t.Errorf("%d jobs after %v, want %d after %v", len(s.pass.jobs), took, test.jobs, test.took)
+				}
+			})
+		})
+	}
+}
+
+func TestPushForOthersEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := crowded(manyReceivers, 100*time.Millisecond)
+		p, _ := newPush(&bus.Push{Target: id.DocTarget("d")}, true, nil)
+		other, _ := newPush(&bus.Push{Target: id.UserTarget("u")}, true, nil)
+		go func() {
+			time.Sleep(time.Millisecond)
+			s.jobs <- job{push: other}
+		}()
+		from := time.Now()
+		more := s.gather(job{push: p})
+		if more == nil || more.push != other || time.Since(from) != time.Millisecond {
+			t.Errorf("%v after %v", more, time.Since(from))
+		}
+	})
 }

@@ -27,8 +27,11 @@ type shard struct {
 	pass  pass  // at work
 	chunk []ref // scratch: receivers of the pass, bounded
 	batch transport.Batch
-	late  []ref // connections with ephemeral events that wait for room
+	late  []ref       // connections with ephemeral events that wait for room
+	join  *time.Timer // while a pass waits for company
 	m     *Metrics
+
+	joinWait time.Duration // fixed
 }
 
 // job is one push for the members of one shard, or for those of one slot when
@@ -42,6 +45,7 @@ func newShard(queue int, m *Metrics) *shard {
 	return &shard{
 		jobs:  make(chan job, queue),
 		conns: make(map[id.Socket]*Connection),
+		join:  time.NewTimer(0),
 		m:     m,
 	}
 }
