@@ -42,6 +42,7 @@ type world struct {
 	up      []bus.Record
 	upErr   error
 	index   map[id.Socket]session.Client
+	removed []int // sockets per call of Remove
 	handle  func(stream.Entry)
 	started chan struct{}
 }
@@ -160,6 +161,7 @@ func (w *worldIndex) Add(_ context.Context, c session.Client) error {
 func (w *worldIndex) Remove(_ context.Context, clients ...session.Client) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.removed = append(w.removed, len(clients))
 	for _, c := range clients {
 		delete(w.index, c.Socket)
 	}

@@ -151,6 +151,35 @@ func (p *place) commands() (n int) {
 	return n
 }
 
+// BenchmarkRemove takes sockets out as a gateway's leaver does, in batches.
+func BenchmarkRemove(b *testing.B) {
+	const batch = 256
+	p := benchPlace(b)
+	h := p.crowd(p.index(asDefault), 10)
+	h.i.self.Store(&local{Node: h.node, tag: tagOf(h.node.Boot), truth: h})
+	var used time.Duration
+	var commands, n int
+	b.ReportAllocs()
+	for n < b.N {
+		b.StopTimer()
+		var gone []Client
+		for range min(batch, b.N-n) {
+			gone = append(gone, h.connect(id.User(fmt.Sprint("user-", n)), id.Doc(fmt.Sprint("doc-", n%1000))))
+			n++
+		}
+		for k := range gone {
+			h.drop(gone[k].Socket)
+		}
+		before, start := p.commands(), cpu()
+		b.StartTimer()
+		h.ok(h.i.Remove(context.Background(), gone...))
+		used += cpu() - start
+		commands += p.commands() - before
+	}
+	b.ReportMetric(float64(used.Microseconds())/float64(b.N), "cpu-us/op")
+	b.ReportMetric(float64(commands)/float64(b.N), "commands/op")
+}
+
 func BenchmarkAddRemove(b *testing.B) {
 	p := benchPlace(b)
 	h := p.crowd(p.index(asDefault), 10)

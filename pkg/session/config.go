@@ -63,8 +63,9 @@ type Config struct {
 	// CacheKeys bounds the cache. Default 1024 keys.
 	CacheKeys int `toml:"cache_keys"`
 	// GroupLanes is the number of pipelines in flight that connects, joins and
-	// leaves share. Default 2, at most 64. Fewer make larger pipelines, which
-	// cost less; more are for a Redis that is far away.
+	// leaves share. Default 1, at most 64: one makes the largest pipelines, which
+	// cost least. More are for a Redis Cluster, where a slow node then delays the
+	// sockets of some lanes only.
 	GroupLanes int `toml:"group_lanes"`
 	// GroupMost is the number of operations that share one pipeline. Default
 	// 256, at most 10000.
@@ -97,7 +98,7 @@ func DefaultConfig() Config {
 		CacheFor:       time.Second,
 		CacheAfter:     8,
 		CacheKeys:      1024,
-		GroupLanes:     2,
+		GroupLanes:     1,
 		GroupMost:      256,
 		GroupBytes:     256 << 10,
 		GroupQueue:     10_000,

@@ -328,6 +328,29 @@ func TestRedisLostUnderABatchIsRepaired(t *testing.T) {
 	})
 }
 
+// A Redis that takes everything and answers nothing holds a lane no longer than
+// those who wait for it.
+func TestSilentRedisHoldsALaneNoLongerThanItsCallers(t *testing.T) {
+	g := newGate(t)
+	h := &hall{t: t, node: Node{1, "b"}, sockets: make(map[id.Socket]Client)}
+	h.i = g.index(func(c *Config) { c.GroupLanes = 1 })
+	h.i.self.Store(&local{Node: h.node, tag: tagOf(h.node.Boot), truth: h})
+	release := g.hold()
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if err := h.i.Add(ctx, h.hold("u", "d")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	h.i.group.wait()
+	// The client tries again three times, after breaks of half a second at most.
+	if took := time.Since(start); took > h.i.cfg.Timeout {
+		t.Errorf("the lane was held for %v", took)
+	}
+	release()
+	h.connect("v", "e")
+}
+
 // Joins and leaves of one socket, each document in an order of its own and all
 // at once, end as they ended in Local.
 func TestJoinThenLeaveOfOneSocketEndsRight(t *testing.T) {
