@@ -1,6 +1,6 @@
 # What each target does is in scripts/; CI runs `make test` and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help fmt lint test test-embedded bench bench-peers fuzz gen run build clean
+.PHONY: help fmt lint test test-embedded bench bench-peers bench-scale bench-readers bench-stock fuzz gen run build clean
 
 FUZZTIME ?= 10s
 BENCH ?= .
@@ -28,6 +28,15 @@ bench: ## benchmarks; BENCH=regexp picks some
 
 bench-peers: ## Sluice beside Socket.IO servers of others; SOCKETS=2000 ROUNDS=3
 	scripts/bench-peers.sh -sockets $(SOCKETS) -rounds $(ROUNDS)
+
+bench-scale: ## the article's scenarios, 105,000 sockets over seven gateways
+	scripts/scale.sh
+
+bench-readers: ## both ways to read WebSockets, 15,000 sockets each
+	scripts/readers.sh
+
+bench-stock: ## Sluice beside Node's socket.io in one run
+	scripts/stock.sh
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $(FUZZTIME)

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -191,6 +192,12 @@ func TestSmallS2OnSluice(t *testing.T) {
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", t.TempDir()) // the logs of what does not start are left
+	began := time.Now()
+	_, err = manage(t.Context(), program, bin, services{}, 1, false, map[string]string{"SLUICE_TRANSPORT_READER": "nonsense"})
+	if !errors.Is(err, errGone) || !strings.Contains(err.Error(), "transport.reader") || time.Since(began) > startTimeout/2 {
+		t.Errorf("a setting that a gateway refuses: %v after %v", err, time.Since(began))
 	}
 	m, err := manage(t.Context(), program, bin, services{}, 2, true, nil)
 	if err != nil {

@@ -121,8 +121,8 @@ func (m *managed) start(ctx context.Context, gateways int) (err error) {
 		if p.metrics == "" {
 			continue
 		}
-		if err := ready(ctx, strings.TrimSuffix(p.metrics, "/metrics")+"/ready"); err != nil {
-			return fmt.Errorf("%s: %w (its log is in %s)", p.name, err, m.dir)
+		if err := ready(ctx, strings.TrimSuffix(p.metrics, "/metrics")+"/ready", p.pid); err != nil {
+			return fmt.Errorf("%s: %w: %s", p.name, err, m.lastWords(p.name))
 		}
 	}
 	return m.target.complete()
@@ -194,7 +194,7 @@ const anyPort = "any"
 
 // startProgram starts one with a config file and more in the environment.
 func (m *managed) startProgram(bin, name, config string, counted bool, env map[string]string) error {
-	base := filepath.Join(m.dir, strings.ReplaceAll(name, " ", "-"))
+	base := m.base(name)
 	if err := os.WriteFile(base+".toml", []byte(config), 0o600); err != nil {
 		return err
 	}
@@ -258,8 +258,26 @@ func (m *managed) stop() error {
 	return errors.Join(errs...)
 }
 
-// ready waits until a program's operations port says so.
-func ready(ctx context.Context, address string) error {
+// lastWords are the end of a program's log.
+func (m *managed) lastWords(name string) string {
+	const enough = 2000
+	text, err := os.ReadFile(m.base(name) + ".log")
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(text[max(0, len(text)-enough):]))
+}
+
+// base is the path of a program's files, without the end.
+func (m *managed) base(name string) string {
+	return filepath.Join(m.dir, strings.ReplaceAll(name, " ", "-"))
+}
+
+// errGone means that a program ended instead of getting ready.
+var errGone = errors.New("it has ended")
+
+// ready waits until the operations port of a program's process says so.
+func ready(ctx context.Context, address string, pid int) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
@@ -267,6 +285,9 @@ func ready(ctx context.Context, address string) error {
 		if err == nil {
 			_ = answer.Body.Close() // nothing is read
 			return nil
+		}
+		if _, gone := statusField(pid, "VmRSS"); gone != nil { // one that ended has no memory
+			return errGone
 		}
 		if sleep(ctx, look); ctx.Err() != nil {
 			return fmt.Errorf("not ready within %v: %w", startTimeout, err)
