@@ -57,7 +57,7 @@ func New(cfg Config, wire transport.Config, deps Deps, forwarded func(*http.Requ
 	g := &Gateway{
 		cfg: cfg, deps: deps, packetLimits: cfg.packetLimits(wire.MaxPayload), log: log, m: m, now: time.Now,
 		forwarded: forwarded, intern: newInterner(), admission: newAdmission(cfg.Address, time.Now), writeTimeout: wire.WriteTimeout,
-		connecting: &lateWatch{timeout: cfg.ConnectTimeout}, assembling: &lateWatch{timeout: cfg.AttachmentTimeout},
+		connecting: newLateWatch(cfg.ConnectTimeout), assembling: newLateWatch(cfg.AttachmentTimeout),
 	}
 	g.policy, g.marks = deps.Policy, maphash.MakeSeed()
 	g.revoked = newRevoked(g.policy.Remembered, g.now)
