@@ -73,6 +73,9 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 			l.shrinkBuffer(w.carrier)
 			if w.takeOver(l) {
 				l.kind = overTLS
+				if canSlim {
+					slim(c)
+				}
 			}
 		}
 		return l, nil

@@ -59,9 +59,9 @@ func unmask(p []byte, mask [4]byte) {
 
 // takeWhole takes all such frames that come next, and is true when there was
 // one. Pings are answered.
-func (t *seat) takeWhole(message func(data []byte, binary bool)) (any bool) {
+func (t *seat) takeWhole(message func(data []byte, binary bool)) (taken bool) {
 	for f, ok := t.whole(); ok; f, ok = t.whole() {
-		any = true
+		taken = true
 		switch f.op {
 		case opPing:
 			pong := append(make([]byte, 0, 2+len(f.data)), opPong, byte(len(f.data)))
@@ -72,5 +72,5 @@ func (t *seat) takeWhole(message func(data []byte, binary bool)) (any bool) {
 		}
 		_, _ = t.br.Discard(f.size) // it is all there
 	}
-	return any
+	return taken
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"testing"
+	"time"
 )
 
 // stream is a connection that gives what it holds, some at a time.
@@ -118,28 +120,6 @@ func TestUnmask(t *testing.T) {
 	}
 }
 
-// A client that pings and says nothing else has no goroutine, and no seat.
-func TestWhoPingsIsIdleAgain(t *testing.T) {
-	w := newWorld(t)
-	conn, c := rawWebSocket(w)
-	for range 3 {
-		conn.Write(masked(0x89, "hey"))
-		got := make([]byte, 5)
-		if _, err := io.ReadFull(conn, got); err != nil || string(got) != "\x8a\x03hey" {
-			t.Fatalf("answer %q %v", got, err)
-		}
-		own, ok := c.s.link.Load().conn.(*polled)
-		if !ok {
-			t.Skip("a goroutine reads each connection")
-		}
-		eventually(t, "an idle connection", func() bool {
-			own.mu.Lock()
-			defer own.mu.Unlock()
-			return !own.reading
-		})
-	}
-}
-
 // Neither a message nor the answer to a heartbeat costs an allocation on its way
 // in, from waking up to being idle again.
 func TestAMessageInDoesNotAllocate(t *testing.T) {
@@ -186,3 +166,52 @@ type silent struct{}
 
 func (silent) Message([]byte, bool) {}
 func (silent) Closed(Reason)        {}
+
+// A message that wakes its reader, and the answer to it, allocate nothing, nor
+// does a heartbeat: neither here nor in what waits and reads.
+func TestARoundTripDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	answer := NewFrame([]byte("hello"))
+	for name, o := range map[string]option{"plain": {}, "TLS": overTLSWire()} {
+		most := 0.0
+		if name == "TLS" {
+			most = 3 // crypto/tls: 24 bytes each time it reads, here twice, and in the client
+		}
+		for _, reader := range []string{readerAuto, readerGoroutine} {
+			w := newWorld(t, o, config(func(c *Config) { c.Reader = reader }), hooks(func(h *Hooks) {
+				h.Open = func(s *Session, _ *http.Request) Receiver { return &echo{s, answer} }
+			}))
+			p := w.dial("?EIO=3&transport=websocket") // whose clients ping
+			p.read()
+			conn := p.NetConn()
+			conn.SetDeadline(time.Now().Add(2 * patience))
+			buf := make([]byte, 100)
+			for what, row := range map[string][2][]byte{
+				"message": {masked(0x81, "4hello"), []byte("\x81\x064hello")}, "heartbeat": {masked(0x81, "2"), []byte("\x81\x013")},
+			} {
+				n := testing.AllocsPerRun(500, func() {
+					if _, err := conn.Write(row[0]); err != nil {
+						t.Fatal(err)
+					}
+					if n, err := io.ReadFull(conn, buf[:len(row[1])]); err != nil || !bytes.Equal(buf[:n], row[1]) {
+						t.Fatalf("%q %v", buf[:n], err)
+					}
+				})
+				if n > most {
+					t.Errorf("%s, %s, %s: %v allocations", name, reader, what, n)
+				}
+			}
+		}
+	}
+}
+
+// echo answers each message.
+type echo struct {
+	s *Session
+	f *Frame
+}
+
+func (e *echo) Message([]byte, bool) { e.s.Send(e.f) }
+func (*echo) Closed(Reason)          {}
