@@ -3,6 +3,7 @@ package bus
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"time"
 
 	"sluice/pkg/id"
@@ -23,6 +24,7 @@ import (
 // appendRecord appends a record without what depends on its place in a batch. An empty
 // key and a nil body are null.
 func appendRecord(dst []byte, rec *Record) []byte {
+	dst = slices.Grow(dst, len(rec.Key)+len(rec.Body)+usualHeaders)
 	switch {
 	case rec.BySocket:
 		dst = rec.Headers.Socket.Append(appendLength(dst, id.TextLen))
@@ -38,6 +40,9 @@ func appendRecord(dst []byte, rec *Record) []byte {
 	}
 	return appendHeaders(dst, &rec.Headers)
 }
+
+// usualHeaders is about what the headers of an event take: a new buffer grows once.
+const usualHeaders = 512
 
 // keyOfRecord is the key of what appendRecord wrote; nil is none.
 func keyOfRecord(record []byte) []byte {
@@ -121,7 +126,7 @@ func (r *recordBatch) seal(at time.Time) []byte {
 }
 
 // maxKeptBatch bounds the buffers that are kept for the next batches.
-const maxKeptBatch = 256 << 10
+const maxKeptBatch = 1 << 20
 
 func (r *recordBatch) reset() {
 	r.records = 0

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type flight struct {
 type leg struct {
 	lane  *lane
 	batch []*unsettled
+	size  int // of the records
 }
 
 // part is what a partition gets in a flight.
@@ -56,11 +58,12 @@ func (f *flight) board(l *lane) {
 	} else {
 		f.legs = append(f.legs, leg{})
 	}
-	f.legs[n].lane = l
-	f.legs[n].batch = l.take(f.legs[n].batch[:0])
-	for _, u := range f.legs[n].batch {
-		f.size += u.size
+	at := &f.legs[n]
+	at.lane, at.batch, at.size = l, l.take(at.batch[:0]), 0
+	for _, u := range at.batch {
+		at.size += u.size
 	}
+	f.size += at.size
 }
 
 // fly writes, tells everybody, and lets go of the lanes.
@@ -157,7 +160,7 @@ func (f *flight) load(legs []leg, lay *layout) {
 		for _, u := range leg.batch {
 			partition := placeOf(u.hash, partitions)
 			if f.slots[partition] == 0 {
-				f.open(partition)
+				f.open(partition, leg.size/max(partitions/len(f.topic.lanes), 1))
 			}
 			u.part = int(f.slots[partition]) - 1
 			f.parts[u.part].add(u.rec)
@@ -165,8 +168,8 @@ func (f *flight) load(legs []leg, lay *layout) {
 	}
 }
 
-// open adds a part, with the buffer of an earlier one.
-func (f *flight) open(partition int) {
+// open adds a part of about size bytes, with the buffer of an earlier one.
+func (f *flight) open(partition, size int) {
 	n := len(f.parts)
 	if n < cap(f.parts) {
 		f.parts = f.parts[:n+1]
@@ -174,6 +177,7 @@ func (f *flight) open(partition int) {
 		f.parts = append(f.parts, part{})
 	}
 	p := &f.parts[n]
+	p.b = slices.Grow(p.b[:0], size)
 	p.partition, p.err, p.fate, p.records = partition, nil, fate{}, 0
 	f.slots[partition] = int32(n + 1)
 }
