@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
@@ -208,16 +209,24 @@ func TestWhoSaysNothingWaitsAtTheDoor(t *testing.T) {
 // A header has its time from the beginning, wherever it is read.
 func TestAHeaderThatBeginsLateHasNoMoreTime(t *testing.T) {
 	const limit = 400 * time.Millisecond
-	w := newWorld(t, func(c *Config) { c.HeaderTimeout = limit }, tellWho)
-	conn := w.dial()
-	start := time.Now()
-	time.Sleep(limit * 3 / 4)
-	io.WriteString(conn, plainHead[:30])
-	if b, err := io.ReadAll(conn); err != nil || strings.Contains(string(b), "200") {
-		t.Errorf("%q, %v", b, err)
-	}
-	if took := time.Since(start); took > limit*3/2 {
-		t.Errorf("it ends after %v", took)
+	for name, w := range map[string]*world{
+		"plain": newWorld(t, func(c *Config) { c.HeaderTimeout = limit }, tellWho),
+		"TLS":   secureWorld(t, func(c *Config) { c.HeaderTimeout = limit }, tellWho),
+	} {
+		conn := w.dial()
+		if name == "TLS" {
+			conn = tls.Client(conn, trusting())
+			conn.(*tls.Conn).Handshake()
+		}
+		start := time.Now()
+		time.Sleep(limit * 3 / 4)
+		io.WriteString(conn, plainHead[:30])
+		if b, err := io.ReadAll(conn); strings.Contains(string(b), "200") {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+		if took := time.Since(start); took > limit*3/2 {
+			t.Errorf("%s: it ends after %v", name, took)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,7 +19,6 @@ func (p *Port) Server(next http.Handler) *http.Server {
 		IdleTimeout:       p.cfg.IdleTimeout,
 		MaxHeaderBytes:    p.cfg.MaxHeaderBytes - bufferSlop,
 		TLSNextProto:      noHTTP2(),
-		ConnContext:       withState,
 	}
 }
 
@@ -38,9 +36,6 @@ type guard struct {
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if state, ok := r.Context().Value(stateKey{}).(*tls.ConnectionState); ok {
-		r.TLS = state
-	}
 	upgrade := len(r.Header["Upgrade"]) > 0
 	body := r.ContentLength != 0
 	switch {

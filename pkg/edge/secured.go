@@ -1,12 +1,9 @@
 package edge
 
-import (
-	"context"
-	"crypto/tls"
-	"net"
-)
+import "crypto/tls"
 
-// secured is a TLS connection of whose first request some has been read.
+// secured is a TLS connection of whose first request some has been read. net/http
+// asks it for its ConnectionState.
 type secured struct {
 	*tls.Conn
 	early []byte
@@ -31,16 +28,4 @@ func (c *secured) Bare() *tls.Conn {
 		return nil
 	}
 	return c.Conn
-}
-
-// stateKey is where a request's context has the state of a secured connection:
-// net/http only knows that of a tls.Conn.
-type stateKey struct{}
-
-func withState(ctx context.Context, c net.Conn) context.Context {
-	if s, ok := c.(*secured); ok {
-		state := s.ConnectionState()
-		return context.WithValue(ctx, stateKey{}, &state)
-	}
-	return ctx
 }

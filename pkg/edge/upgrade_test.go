@@ -162,3 +162,10 @@ func throughHTTP(t *testing.T, b []byte) (got *http.Request, left int) {
 	<-ended
 	return got, left
 }
+
+func TestTellingPlainFromOddDoesNotAllocate(t *testing.T) {
+	b := []byte(plainHead)
+	if n := testing.AllocsPerRun(100, func() { plainUpgrade(b) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
