@@ -4,7 +4,7 @@
 # gateway that has little and then much to do. The gateways take turns, so that
 # what else happens on the machine meets both.
 #
-#   scripts/readers.sh            15,000 sockets, two rounds: about 7 minutes
+#   scripts/readers.sh            15,000 sockets, two rounds: about 6 minutes
 #   scripts/readers.sh --quick    2,000 sockets, one round: about 2 minutes
 #
 # More arguments are for ws-bench, as -sockets 10000 -rounds 3. The report is in

@@ -83,13 +83,7 @@ func (c *conductor) learn() error {
 // rest reads what everybody costs who does nothing.
 func (c *conductor) rest(ctx context.Context) error {
 	c.watch.phase("idle")
-	_, cpu := c.probe.now()
-	from := time.Now()
-	sleep(ctx, c.scenario.Load.Idle)
-	_, after := c.probe.now()
-	if took := time.Since(from).Seconds(); took > 1 {
-		c.run.CPU.Idle = (after - cpu) / took
-	}
+	c.run.CPU.Idle = c.cores(ctx, c.scenario.Load.Idle)
 	idle := c.restOf(ctx, func(p *report.Process, n int64) { p.Idle = n })
 	s := c.watch.latest()
 	idle.sockets = s.Up
@@ -101,6 +95,22 @@ func (c *conductor) rest(ctx context.Context) error {
 	}
 	idle.each(&c.before, m)
 	return ctx.Err()
+}
+
+// emptyFor is how long the servers are watched before anybody comes.
+const emptyFor = 3 * time.Second
+
+// cores is what the servers use while nothing is asked of them; 0 if the time is
+// too short to tell.
+func (c *conductor) cores(ctx context.Context, wait time.Duration) float64 {
+	_, cpu := c.probe.now()
+	from := time.Now()
+	sleep(ctx, wait)
+	_, after := c.probe.now()
+	if took := time.Since(from).Seconds(); took > 1 {
+		return (after - cpu) / took
+	}
+	return 0
 }
 
 // restOf reads memory at rest, and notes if there is no rest.

@@ -99,6 +99,9 @@ func (c *conductor) begin(ctx context.Context) error {
 	}
 	c.before = c.restOf(ctx, func(p *report.Process, n int64) { p.Before = n })
 	c.run.Memory.Before = c.before.resident
+	if c.scenario.Load.Idle > 0 {
+		c.run.CPU.Empty = c.cores(ctx, emptyFor)
+	}
 	base := assignment{
 		Servers: servers, Secure: c.target.options(), Host: c.target.Servers[0], Path: c.target.Path, Secret: c.target.Secret, Clients: c.scenario.Clients,
 		Streams: c.scenario.streams(), OnTheWay: c.scenario.Load.OnTheWay, Receipts: c.scenario.Push.Receipts, Slow: c.scenario.Slow.Share, Unicast: c.scenario.Push.To == toSocket,

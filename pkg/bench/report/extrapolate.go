@@ -40,8 +40,8 @@ func Extrapolate(r *Run, sockets int) []Extrapolation {
 	add(cpu.PerConnect > 0, cpu.PerConnect*articleRate/1e6, fmt.Sprintf("CPU of the gateways at %s connects per second", count(articleRate)), "cores",
 		"%.1f µs for each connect", cpu.PerConnect)
 	add(cpu.PerConnect > 0, cpu.PerConnect*n/1e6, "CPU of the gateways until all are connected", "core seconds", "the same")
-	add(cpu.Idle > 0, cpu.Idle*n/float64(r.Sockets), "CPU of the gateways, idle", "cores",
-		"%.3f cores for %s sockets, with what the processes need without them", cpu.Idle, count(uint64(r.Sockets)))
+	add(cpu.Idle > 0, cpu.Empty+max(cpu.Idle-cpu.Empty, 0)*n/float64(r.Sockets), "CPU of the gateways, idle", "cores",
+		"%.3f cores for %s sockets, %.3f for none", cpu.Idle, count(uint64(r.Sockets)), cpu.Empty)
 	add(cpu.PerDelivery > 0 && r.PushToAllEvery > 0, cpu.PerDelivery*n/1e6, "CPU of the gateways for one push to all", "core seconds",
 		"%.1f µs for each delivery, with all that comes of it", cpu.PerDelivery)
 	add(cpu.PerDelivery > 0 && r.PushToAllEvery > 0, cpu.PerDelivery*n/1e6/r.PushToAllEvery, fmt.Sprintf("CPU of the gateways, a push to all every %g s", r.PushToAllEvery), "cores", "the same")

@@ -89,6 +89,7 @@ type CPU struct {
 	PerConnect  float64 `json:"per_connect_us"`
 	PerDelivery float64 `json:"per_delivery_us"` // of all that was done under load
 	PerEvent    float64 `json:"per_event_us"`    // the same, per event upstream
+	Empty       float64 `json:"empty_cores"`     // before anybody came
 	Idle        float64 `json:"idle_cores"`
 	Load        float64 `json:"load_cores"`
 	GC          float64 `json:"gc_share"` // of what was used under load

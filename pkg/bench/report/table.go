@@ -75,11 +75,11 @@ var rows = []row{
 	{"event p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Upstream.Time) }},
 	{"CPU per delivery, all included", func(r *Run) string { return micros(r.CPU.PerDelivery) }},
 	{"CPU per event, all included", func(r *Run) string { return micros(r.CPU.PerEvent) }},
-	{"server cores idle / loaded", func(r *Run) string {
-		if r.CPU.Load == 0 {
+	{"server cores empty / idle / loaded", func(r *Run) string {
+		if r.CPU.Load+r.CPU.Idle == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%.2f / %.2f", r.CPU.Idle, r.CPU.Load)
+		return fmt.Sprintf("%.2f / %.2f / %.2f", r.CPU.Empty, r.CPU.Idle, r.CPU.Load)
 	}},
 	{"garbage collection, share of CPU", func(r *Run) string {
 		if r.CPU.GC <= 0 {
