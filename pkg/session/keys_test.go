@@ -120,3 +120,23 @@ func TestValidateReportsEverything(t *testing.T) {
 		}
 	}
 }
+
+func TestSettingsOfSharedPipelinesHaveBounds(t *testing.T) {
+	for key, of := range map[string]struct {
+		set         func(c *Config, v int)
+		least, most int
+	}{
+		"group_lanes": {func(c *Config, v int) { c.GroupLanes = v }, 1, 64},
+		"group_most":  {func(c *Config, v int) { c.GroupMost = v }, 1, 10_000},
+		"group_bytes": {func(c *Config, v int) { c.GroupBytes = v }, 64 << 10, 16 << 20},
+		"group_queue": {func(c *Config, v int) { c.GroupQueue = v }, 1, 1_000_000},
+	} {
+		for v, ok := range map[int]bool{of.least - 1: false, of.least: true, of.most: true, of.most + 1: false, 100 * of.most: false} {
+			c := DefaultConfig()
+			of.set(&c, v)
+			if err := c.Validate(); (err == nil) != ok {
+				t.Errorf("%s = %d: %v", key, v, err)
+			}
+		}
+	}
+}
