@@ -20,7 +20,12 @@ func closedSession(w *world) *transport.Session {
 	session := s.conns[p.id].session
 	s.mu.Unlock()
 	session.Close(reason.ServerClose)
-	eventually(w.t, "the session to be gone", func() bool { return w.gateway.Sockets() == 0 })
+	eventually(w.t, "the session to be gone, and its Disconnect event told", func() bool {
+		w.mu.Lock()
+		told := len(w.up) == 2
+		w.mu.Unlock()
+		return told && w.gateway.leaver.pending() == 0
+	})
 	return session
 }
 
