@@ -95,7 +95,17 @@ func TestTheCollectorKeepsToItsShare(t *testing.T) {
 			t.Errorf("%.0f bytes per second: %d %% for a share of %.2f %%", rate, p.pacer.percent, 100*share)
 		}
 	}
-	p := newProcess(100e6) // more than it can keep to: the bound holds
+	p := newProcess(100e6)
+	p.run(600, 1e7)
+	p.changes = 0
+	for range 60 { // a load that wavers a little
+		p.run(40, 1.05e7)
+		p.run(40, 0.95e7)
+	}
+	if p.changes > 2 {
+		t.Errorf("%d changes in a load that wavers", p.changes)
+	}
+	p = newProcess(100e6) // more than it can keep to: the bound holds
 	p.run(600, 1e9)
 	if p.pacer.percent != 100 {
 		t.Errorf("%d %%", p.pacer.percent)

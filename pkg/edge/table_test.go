@@ -220,6 +220,16 @@ func TestABucketOfAnyRate(t *testing.T) {
 		if table.Ask(ann) != Welcome {
 			t.Errorf("%+v: refused after it", l)
 		}
+		c.move(2 * time.Duration(burst) * every) // who waits saves up a burst, and no more
+		taken := 0
+		for range 3 * burst {
+			if table.Ask(ann) == Welcome {
+				taken++
+			}
+		}
+		if taken != burst {
+			t.Errorf("%+v: %d at once after a rest", l, taken)
+		}
 	}
 }
 

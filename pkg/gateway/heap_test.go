@@ -71,6 +71,20 @@ func BenchmarkHeapPerSocket(b *testing.B) {
 	}
 }
 
+// The name of a document is in memory once, however many are members of it and
+// have it in their tokens.
+func TestMembersShareTheNameOfTheirDocument(t *testing.T) {
+	s := newShard(1, nil)
+	for i := range 3 {
+		doc := strings.Clone("a document")
+		c := &Connection{shard: s, id: id.Socket(i + 1), who: bearer{grants: grantsOf([]string{doc})}}
+		s.joinLocked(c, id.DocTarget("a document"))
+		if name := s.docs.find("a document").name; unsafe.StringData(string(c.who.grants)) != unsafe.StringData(name) {
+			t.Errorf("member %d has a copy", i)
+		}
+	}
+}
+
 // What there is one of per connection must not grow unnoticed: 8 bytes here are
 // 4 MB with 500,000 clients.
 func TestWhatEveryConnectionHasIsSmall(t *testing.T) {
