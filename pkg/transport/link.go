@@ -73,9 +73,6 @@ func newLink(s *Session, conn net.Conn) (*link, error) {
 			l.shrinkBuffer(w.carrier)
 			if w.takeOver(l) {
 				l.kind = overTLS
-				if canSlim {
-					slim(c)
-				}
 			}
 		}
 		return l, nil

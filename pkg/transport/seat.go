@@ -3,7 +3,6 @@ package transport
 import (
 	"bufio"
 	"bytes"
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -22,7 +21,6 @@ type seat struct {
 	ws    wsConn
 	br    *bufio.Reader
 	guard guard
-	raw   []byte // of a TLS connection between messages
 }
 
 var (
@@ -56,9 +54,6 @@ func (t *seat) receive(l *link) {
 	t.br.Reset(t)
 	t.guard = guard{limits: &l.s.srv.guardLimits, counted: l.counted}
 	t.ws.SetReadLimit(int64(l.s.srv.cfg.MaxPayload))
-	if l.kind == overTLS && canSlim {
-		t.raw = fatten(l.conn.(*tls.Conn), t.raw)
-	}
 }
 
 // rise gives the seat back, unless something is left in it that belongs to the
@@ -67,11 +62,6 @@ func (l *link) rise() {
 	t := l.seat
 	if !t.empty() {
 		return
-	}
-	if l.kind == overTLS && canSlim {
-		if raw := slim(l.conn.(*tls.Conn)); raw != nil {
-			t.raw = raw
-		}
 	}
 	l.counted = t.guard.counted
 	l.seat, t.link = nil, nil
