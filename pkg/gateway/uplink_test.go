@@ -23,7 +23,7 @@ func (s settling) EnqueueFrom(_ *bus.Record, done func(error)) error {
 func speaking(w *world, up Uplink) *Connection {
 	g := w.gateway
 	session := closedSession(w)
-	g.deps.Uplink = up
+	w.instead.Store(&up)
 	s := newShard(1, g.m)
 	s.gw = g
 	c := GetConn()
