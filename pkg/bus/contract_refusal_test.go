@@ -118,7 +118,9 @@ func unreadableHeadersArePutAside(t *testing.T, broker string) {
 	cfg.Partitions = 1
 	k := open(t, cfg)
 	p, _ := produce(t, k)
-	w := &kafka.Writer{Addr: kafka.TCP(broker), Topic: cfg.UpTopic, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond}
+	fresh := new(kafka.Transport) // the default one may remember that there is no such topic
+	defer fresh.CloseIdleConnections()
+	w := &kafka.Writer{Addr: kafka.TCP(broker), Topic: cfg.UpTopic, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, Transport: fresh}
 	defer w.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
