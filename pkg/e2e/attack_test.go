@@ -196,6 +196,7 @@ max_conns_per_address = 250
 
 [transport]
 ping_interval = "5s"
+backlog_bytes = 262144
 ping_timeout = "20s"
 post_timeout = "2s"
 upgrade_timeout = "2s"

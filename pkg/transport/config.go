@@ -86,12 +86,13 @@ type Config struct {
 	// MaxControls is how many WebSocket control frames a client may send per
 	// second. Default 5.
 	MaxControls int `toml:"max_controls"`
-	// BacklogBytes is how much may wait for one client. Default 262144. When as
-	// much or more waits, the next frame closes the session as slow: one frame is
-	// taken whatever its size, so that who has just got a large one may get another.
+	// BacklogBytes is how much may wait for one client besides the frame that is
+	// leaving. Default 2097152, two of the largest messages. When as much or more
+	// waits, the next frame closes the session as slow: one frame is taken whatever
+	// its size. What nobody takes for WriteTimeout closes it, too.
 	BacklogBytes int `toml:"backlog_bytes"`
 	// BacklogTotal is how much may wait for all clients together. Default
-	// 268435456. While as much waits, a client may have only a sixteenth of
+	// 268435456. While as much waits, a client may have only an eighth of
 	// BacklogBytes, so that those furthest behind are closed first. What waits for
 	// many is in memory once but counted for each.
 	BacklogTotal int `toml:"backlog_total"`
@@ -178,7 +179,7 @@ func DefaultConfig() Config {
 		MaxPackets:         64,
 		MaxFragments:       64,
 		MaxControls:        5,
-		BacklogBytes:       262_144,
+		BacklogBytes:       2 << 20,
 		BacklogTotal:       256 << 20,
 		SendBuffer:         65_536,
 		CompressPolls:      1024,

@@ -89,6 +89,7 @@ func TestALargeFrameFollowsTheRestOfAnother(t *testing.T) {
 		t.Fatal("the role is taken")
 	}
 	limit := l.s.srv.cfg.BacklogBytes
+	l.push(repeat("first", limit)) // is leaving, and does not count
 	l.push(repeat("a", limit-1))
 	if err := l.send(repeat("b", 4*limit), false); err != nil {
 		t.Errorf("below the backlog: %v", err)

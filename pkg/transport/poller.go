@@ -28,7 +28,7 @@ func (s *Session) sendPoll(f *Frame, volatile bool) (done bool, err error) {
 	switch {
 	case volatile && p.wake == nil: // none waits, or something woke it
 		return true, ErrBehind
-	case s.srv.behind(p.bytes):
+	case s.srv.behind(p.behind()):
 		return true, ErrSlow
 	}
 	s.pushLocked(f)
@@ -102,4 +102,12 @@ func (s *Session) dropPoll() {
 	if p := s.phaseLocked().poll; p != nil && !s.state.Polled() {
 		s.takeLocked(p)
 	}
+}
+
+// behind is how many bytes wait besides the first frame, as queue.behind.
+func (p *poller) behind() int {
+	if len(p.queue) == 0 {
+		return 0
+	}
+	return p.bytes - p.queue[0].size
 }

@@ -328,6 +328,9 @@ func TestPollingBacklogIsBounded(t *testing.T) {
 		t.Errorf("pending %d", c.s.Pending())
 	}
 	w.ask("GET", q, "").wants(t, 200, "4"+string(repeat("x", 5000)))
+	if err := c.s.Send(large); err != nil {
+		t.Errorf("the first is taken whatever its size: %v", err)
+	}
 	small := NewFrame(repeat("x", 95))
 	for range 20 {
 		if err := c.s.Send(small); err != nil {

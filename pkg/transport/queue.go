@@ -28,6 +28,10 @@ func (q *queue) push(b []byte) {
 	q.bytes += len(b)
 }
 
+// behind is how many bytes wait for the first item to leave. That one does not
+// count: who is being sent a large message is not slow for that.
+func (q *queue) behind() int { return q.bytes - len(q.items[q.head]) + q.off }
+
 // chunk is what to write next: many small items are copied together into buf,
 // a large one is taken as it is.
 func (q *queue) chunk(buf []byte) []byte {

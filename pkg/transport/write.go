@@ -28,7 +28,7 @@ func (l *link) claim(b []byte, volatile bool) (mine bool, err error) {
 		return true, nil
 	case volatile && (l.queue != nil || l.role == flusher):
 		return false, ErrBehind
-	case l.queue != nil && l.s.srv.behind(l.queue.bytes):
+	case l.queue != nil && l.s.srv.behind(l.queue.behind()):
 		return false, ErrSlow
 	}
 	l.pushLocked(b)
