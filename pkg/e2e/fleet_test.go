@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"sync"
@@ -53,18 +52,7 @@ type report struct {
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
 	cmd := exec.Command("node", "clients/clients.mjs")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := startTalking(t, cmd)
 	f := &fleet{t: t, in: in, ended: make(chan struct{}), changed: make(chan struct{}), clients: map[string]*client{}}
 	go f.read(out)
 	t.Cleanup(func() {

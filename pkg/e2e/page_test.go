@@ -36,19 +36,9 @@ func TestTwoWindowsOfThePage(t *testing.T) {
 	cmd.Env = append(os.Environ(), "SLUICE_PAGE=http://"+d.address, "SLUICE_CHROMIUM="+chromium)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it takes its browser along
 	cmd.WaitDelay = 10 * time.Second
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var told bytes.Buffer
 	cmd.Stderr = &told
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := startTalking(t, cmd)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		switch lines.Text() {
 		case "push":

@@ -73,18 +73,7 @@ func reference(t *testing.T, options map[string]any) int {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "node", "clients/reference.mjs", strconv.Itoa(port), string(text))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := startTalking(t, cmd)
 	t.Cleanup(func() {
 		_ = in.Close() // ends it
 		_ = cmd.Wait() // t.Context has ended, which ends it, too

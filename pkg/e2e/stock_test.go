@@ -26,18 +26,7 @@ type stockServer struct {
 func stock(t *testing.T, lose int) stockServer {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "node", "--expose-gc", "clients/stock.mjs", strconv.Itoa(lose))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := startTalking(t, cmd)
 	t.Cleanup(func() {
 		_ = in.Close() // its end
 		if err := cmd.Wait(); err != nil && t.Context().Err() == nil {
