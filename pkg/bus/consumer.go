@@ -158,12 +158,14 @@ func (c *Consumer) began(g *generation) {
 	c.mu.Lock()
 	c.current = g
 	c.mu.Unlock()
+	c.m.partitions.Set(float64(len(g.partitions)))
 }
 
 func (c *Consumer) ended() {
 	c.mu.Lock()
 	c.current = nil
 	c.mu.Unlock()
+	c.m.partitions.Set(0)
 	c.observe()
 }
 
@@ -182,7 +184,7 @@ func (c *Consumer) observe() {
 
 // consumerMetrics are the collectors of one topic and group.
 type consumerMetrics struct {
-	lag, inFlight                                                             prometheus.Gauge
+	lag, inFlight, partitions                                                 prometheus.Gauge
 	delay                                                                     prometheus.Observer
 	acked, buried, lost                                                       prometheus.Counter
 	rebalances                                                                prometheus.Counter
@@ -196,6 +198,7 @@ func (m *Metrics) consumer(topic, group string) *consumerMetrics {
 	return &consumerMetrics{
 		lag:          m.lag.WithLabelValues(topic, group),
 		inFlight:     m.inFlight.WithLabelValues(topic, group),
+		partitions:   m.partitions.WithLabelValues(topic, group),
 		delay:        m.delay.WithLabelValues(topic, group),
 		acked:        settled("ack"),
 		buried:       settled("dead"),

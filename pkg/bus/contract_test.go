@@ -41,4 +41,5 @@ func TestContractOnApacheKafka(t *testing.T) {
 	for _, c := range contract {
 		t.Run(c.name, func(t *testing.T) { c.test(t, broker) })
 	}
+	t.Run("WhoDiesWhileItJoinsIsReplaced", func(t *testing.T) { diedJoining(t, broker) })
 }

@@ -17,6 +17,7 @@ type Metrics struct {
 
 	lag         *prometheus.GaugeVec     // topic, group
 	inFlight    *prometheus.GaugeVec     // topic, group
+	partitions  *prometheus.GaugeVec     // topic, group
 	delay       *prometheus.HistogramVec // topic, group
 	settled     *prometheus.CounterVec   // topic, group, outcome
 	redelivered *prometheus.CounterVec   // topic, group, cause
@@ -54,7 +55,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m.consumerMetrics()
 	reg.MustRegister(m.write, m.wait, m.produced, m.retries, m.bufRecords, m.bufBytes, m.bufAge,
-		m.lag, m.inFlight, m.delay, m.settled, m.redelivered, m.dead, m.rebalances, m.errors)
+		m.lag, m.inFlight, m.partitions, m.delay, m.settled, m.redelivered, m.dead, m.rebalances, m.errors)
 	return m
 }
 
@@ -75,6 +76,9 @@ func (m *Metrics) consumerMetrics() {
 	}, labels)
 	m.inFlight = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "sluice_bus_consumer_in_flight_records", Help: "Records fetched for the handler and not settled.",
+	}, labels)
+	m.partitions = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "sluice_bus_consumer_partitions", Help: "Partitions that this member of the group has now.",
 	}, labels)
 	m.delay = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "sluice_bus_consumer_delay_seconds", Help: "Time from a record's write to its first delivery.",

@@ -68,7 +68,8 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	all := j.untilCount(t, 4)
 	eventually(t, "a lag of one in the metrics", func() bool {
 		m := gathered(t, reg)
-		return m["sluice_bus_consumer_lag_records g"] == 1 && m["sluice_bus_consumer_in_flight_records g"] == 1
+		return m["sluice_bus_consumer_lag_records g"] == 1 && m["sluice_bus_consumer_in_flight_records g"] == 1 &&
+			m["sluice_bus_consumer_partitions g"] == 1
 	})
 	for _, d := range all {
 		d.Ack()
