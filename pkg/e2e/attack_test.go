@@ -9,7 +9,6 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,21 +104,7 @@ func look(t *testing.T, g *gatewayProcess) state {
 	t.Helper()
 	body(t, "http://"+g.governor+"/debug/pprof/heap?gc=1")
 	text := body(t, "http://"+g.governor+"/metrics")
-	sum := func(name string) (total float64) {
-		for line := range strings.Lines(text) {
-			rest, found := strings.CutPrefix(line, name)
-			if !found || rest[0] != ' ' && rest[0] != '{' {
-				continue
-			}
-			fields := strings.Fields(rest)
-			n, err := strconv.ParseFloat(fields[len(fields)-1], 64)
-			if err != nil {
-				t.Fatalf("metric %q: %v", line, err)
-			}
-			total += n
-		}
-		return total
-	}
+	sum := func(name string) float64 { return metric(t, text, name) }
 	return state{
 		sum("sluice_transport_sessions"), sum("go_goroutines"), sum("go_memstats_heap_alloc_bytes"), sum("process_resident_memory_bytes"),
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -189,4 +191,22 @@ func startTalking(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out io.ReadCl
 		t.Fatal(err)
 	}
 	return in, out
+}
+
+// metric adds up all series of name in the text of an operations port's /metrics.
+func metric(t *testing.T, text, name string) (total float64) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		rest, found := strings.CutPrefix(line, name)
+		if !found || rest[0] != ' ' && rest[0] != '{' {
+			continue
+		}
+		fields := strings.Fields(rest)
+		n, err := strconv.ParseFloat(fields[len(fields)-1], 64)
+		if err != nil {
+			t.Fatalf("metric %q: %v", line, err)
+		}
+		total += n
+	}
+	return total
 }
