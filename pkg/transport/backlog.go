@@ -1,16 +1,19 @@
 package transport
 
-// crowdedShare is what part of Config.BacklogBytes a client has while all of
+// crowdedShare is what part of Config.BacklogBytes a client has when all of
 // them together have reached Config.BacklogTotal.
 const crowdedShare = 8
 
 // behind tells whether a client for which so many bytes wait, besides the frame
-// that is leaving, is too far behind to be sent more. When too much waits in all, those go first that are furthest
-// behind, and who takes what it is sent goes on.
+// that is leaving, is too far behind to be sent more. When too much waits in
+// all, those go first that are furthest behind, and who takes what it is sent
+// goes on. The more there is, the less a client may have: at twice the total it
+// is nothing, so that this is the bound, however many they are.
 func (v *Server) behind(waiting int) bool {
-	if waiting >= v.cfg.BacklogBytes {
-		return true
+	if waiting == 0 || waiting >= v.cfg.BacklogBytes {
+		return waiting != 0
 	}
-	// The sum is looked up only for those who are behind already.
-	return waiting >= v.cfg.BacklogBytes/crowdedShare && v.metrics.backlog() >= int64(v.cfg.BacklogTotal)
+	total := float64(v.cfg.BacklogTotal)
+	over := float64(v.metrics.backlog())/total - 1
+	return over >= 0 && float64(waiting) >= float64(v.cfg.BacklogBytes/crowdedShare)*(1-over)
 }

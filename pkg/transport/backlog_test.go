@@ -76,3 +76,34 @@ func TestAPollingBacklogCountsToo(t *testing.T) {
 	}
 	two.wantsClosed(ReasonSlow)
 }
+
+// A client that is only a little behind is not closed for the sum alone, but the
+// sum is bounded all the same, whatever the number of clients.
+func TestManyWhoAreLittleBehindAreBoundedTogether(t *testing.T) {
+	const each, total, frame = 80_000, 80_000, 500
+	w := newWorld(t, config(func(c *Config) { c.BacklogBytes, c.BacklogTotal = each, total }))
+	f := NewFrame(repeat("x", frame))
+	clients, slow := 0, 0
+	for ; clients < 100; clients++ { // with ten times as much as may wait
+		_, c := w.poll(4)
+		for c.s.Pending() < each/10 {
+			if err := c.s.Send(f); err == ErrSlow {
+				slow++
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// Each has one that is leaving, and may have had one more when the bound was reached.
+	if got, most := w.v.metrics.backlog(), int64(2*total+clients*2*(frame+frameOverhead)); got < total || got > most {
+		t.Errorf("%d bytes wait, which may be at most %d", got, most)
+	}
+	if slow == 0 {
+		t.Error("nobody was closed")
+	}
+	_, well := w.poll(4)
+	if err := well.s.Send(f); err != nil {
+		t.Errorf("who is not behind: %v", err)
+	}
+}

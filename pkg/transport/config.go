@@ -93,8 +93,9 @@ type Config struct {
 	BacklogBytes int `toml:"backlog_bytes"`
 	// BacklogTotal is how much may wait for all clients together. Default
 	// 268435456. While as much waits, a client may have only an eighth of
-	// BacklogBytes, so that those furthest behind are closed first. What waits for
-	// many is in memory once but counted for each.
+	// BacklogBytes, so that those furthest behind are closed first; that share falls
+	// to nothing at twice the total, which is never exceeded by more than two
+	// frames a client. What waits for many is in memory once but counted for each.
 	BacklogTotal int `toml:"backlog_total"`
 	// SendBuffer is the kernel's send buffer of a WebSocket in bytes (Linux uses
 	// double). Default 65536. 0: the system's choice, which for a client that

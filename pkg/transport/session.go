@@ -129,8 +129,9 @@ func (s *Session) LastSeen() time.Time {
 func (s *Session) heard() { s.seen.Store(s.srv.now()) }
 
 // Send passes f to the client. It never blocks: what the connection does not
-// take at once is queued. When Config.BacklogBytes wait already, or a share of them while
-// Config.BacklogTotal waits in all, the session is closed with ReasonSlow and ErrSlow returned. ErrClosed after Close.
+// take at once is queued. When Config.BacklogBytes wait already, or a share of
+// them while Config.BacklogTotal waits in all, the session is closed with
+// ReasonSlow and ErrSlow returned. ErrClosed after Close.
 func (s *Session) Send(f *Frame) error {
 	return s.refused(s.send(f, false))
 }
