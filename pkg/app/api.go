@@ -52,7 +52,7 @@ func (p *apiProgram) up(ctx context.Context, failed chan<- error) error {
 	if !p.governed {
 		p.ports.run("governor", newGovernor(p.key+"server.governor", p.cfg.Server.Governor, p.health).run)
 	}
-	ids, err := p.connect(ctx, p.cfg.Name, p.cfg.Server.GRPC.Address(), p.cfg.Registry, p.cfg.Redis, p.cfg.Kafka)
+	ids, err := p.connect(ctx, &p.cfg.ServiceConfig, p.cfg.Server.GRPC.Address())
 	if err != nil {
 		return err
 	}

@@ -39,10 +39,10 @@ func newBackbone(service, key string, log *elog.Component) backbone {
 
 // connect registers the process and waits for what it needs. address is where
 // the others reach it.
-func (b *backbone) connect(ctx context.Context, name, address string, reg replica.Config, rc RedisConfig, kc bus.Config) (*id.Generator, error) {
+func (b *backbone) connect(ctx context.Context, cfg *ServiceConfig, address string) (*id.Generator, error) {
 	b.health.await("registry", "redis", "kafka")
-	ids, err := b.register(ctx, reg, replica.Identity{
-		Service: b.service, Name: name, Version: version(), Address: address, Boot: b.boot,
+	ids, err := b.register(ctx, cfg.Registry, replica.Identity{
+		Service: b.service, Name: cfg.Name, Version: version(), Address: address, Boot: b.boot,
 	})
 	if err != nil {
 		return nil, err
@@ -50,13 +50,13 @@ func (b *backbone) connect(ctx context.Context, name, address string, reg replic
 	b.health.have("registry")
 	b.redis = openRedis(b.key + "redis")
 	err = until(ctx, b.log, "redis", func(ctx context.Context) error {
-		return redisReady(ctx, b.redis, rc.AllowEviction, b.log)
+		return redisReady(ctx, b.redis, cfg.Redis.AllowEviction, b.log)
 	})
 	if err != nil {
 		return nil, err
 	}
 	b.health.have("redis")
-	if b.kafka, err = bus.Open(kc, b.log, bus.NewMetrics(b.reg)); err != nil {
+	if b.kafka, err = bus.Open(cfg.Kafka, b.log, bus.NewMetrics(b.reg)); err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	if err := until(ctx, b.log, "kafka", b.kafka.EnsureTopics); err != nil {

@@ -17,8 +17,9 @@ import (
 	"sluice/pkg/transport"
 )
 
-// GatewayConfig is the configuration of ws-gateway.
-type GatewayConfig struct {
+// ServiceConfig is what both services are configured with, as sections of their
+// own configuration.
+type ServiceConfig struct {
 	// Name of this replica, the same after a restart: a restarted process of the
 	// same name and version gets its number back. Default: the host's name.
 	Name string `toml:"name"`
@@ -26,16 +27,6 @@ type GatewayConfig struct {
 	Logger LoggersConfig `toml:"logger"`
 	// Trace is EGO's tracing.
 	Trace TraceConfig `toml:"trace"`
-	// Server holds the servers on the inside.
-	Server GatewayServers `toml:"server"`
-	// Edge is the port for clients.
-	Edge edge.Config `toml:"edge"`
-	// Transport is how sessions are kept.
-	Transport transport.Config `toml:"transport"`
-	// Gateway is what connections may do.
-	Gateway gateway.Config `toml:"gateway"`
-	// Auth turns tokens into identities.
-	Auth auth.Config `toml:"auth"`
 	// Mesh is the traffic between the processes.
 	Mesh mesh.Config `toml:"mesh"`
 	// Registry issues replica numbers.
@@ -52,6 +43,30 @@ type GatewayConfig struct {
 	Memory MemoryConfig `toml:"memory"`
 	// Stop is how the process leaves.
 	Stop StopConfig `toml:"stop"`
+}
+
+// StopConfig is how a process leaves.
+type StopConfig struct {
+	// Timeout for leaving in order; what is not done by then is cut. Defaults
+	// 60s (ws-gateway), where it must be longer than gateway.drain_window, and
+	// 30s (ws-api).
+	Timeout time.Duration `toml:"timeout"`
+}
+
+// GatewayConfig is the configuration of ws-gateway.
+type GatewayConfig struct {
+	ServiceConfig
+
+	// Server holds the servers on the inside.
+	Server GatewayServers `toml:"server"`
+	// Edge is the port for clients.
+	Edge edge.Config `toml:"edge"`
+	// Transport is how sessions are kept.
+	Transport transport.Config `toml:"transport"`
+	// Gateway is what connections may do.
+	Gateway gateway.Config `toml:"gateway"`
+	// Auth turns tokens into identities.
+	Auth auth.Config `toml:"auth"`
 }
 
 // GatewayServers are the servers of ws-gateway on the inside.
@@ -64,34 +79,14 @@ type GatewayServers struct {
 
 // APIConfig is the configuration of ws-api.
 type APIConfig struct {
-	// Name of this replica, the same after a restart. Default: the host's name.
-	Name string `toml:"name"`
-	// Logger holds EGO's loggers.
-	Logger LoggersConfig `toml:"logger"`
-	// Trace is EGO's tracing.
-	Trace TraceConfig `toml:"trace"`
+	ServiceConfig
+
 	// Server holds the servers.
 	Server APIServers `toml:"server"`
 	// TLS is for the calls of components.
 	TLS ComponentTLSConfig `toml:"tls"`
 	// API is what components may do.
 	API api.Config `toml:"api"`
-	// Mesh is the traffic between the processes.
-	Mesh mesh.Config `toml:"mesh"`
-	// Registry issues replica numbers.
-	Registry replica.Config `toml:"registry"`
-	// Redis is EGO's Redis client.
-	Redis RedisConfig `toml:"redis"`
-	// Session is the index of who is where.
-	Session session.Config `toml:"session"`
-	// Stream is the history of documents and its broadcast.
-	Stream stream.Config `toml:"stream"`
-	// Kafka carries events up and durable pushes down.
-	Kafka bus.Config `toml:"kafka"`
-	// Memory is how the garbage collector works.
-	Memory MemoryConfig `toml:"memory"`
-	// Stop is how the process leaves.
-	Stop StopConfig `toml:"stop"`
 }
 
 // APIServers are the servers of ws-api.
@@ -102,47 +97,38 @@ type APIServers struct {
 	GRPC GRPCConfig `toml:"grpc"`
 }
 
-// StopConfig is how a process leaves.
-type StopConfig struct {
-	// Timeout for leaving in order; what is not done by then is cut. Default
-	// 60s; it must be longer than gateway.drain_window.
-	Timeout time.Duration `toml:"timeout"`
+func defaultService(stop, ack time.Duration) ServiceConfig {
+	c := ServiceConfig{
+		Name: hostname(), Logger: defaultLoggers(), Trace: defaultTrace(),
+		Mesh: mesh.DefaultConfig(), Registry: replica.DefaultConfig(), Redis: defaultRedis(),
+		Session: session.DefaultConfig(), Stream: stream.DefaultConfig(), Kafka: bus.DefaultConfig(),
+		Memory: defaultMemory(), Stop: StopConfig{Timeout: stop},
+	}
+	c.Kafka.Consumer.AckTimeout = ack
+	return c
 }
 
 // DefaultGatewayConfig returns the defaults of ws-gateway.
 func DefaultGatewayConfig() GatewayConfig {
-	c := GatewayConfig{
-		Name: hostname(), Logger: defaultLoggers(), Trace: defaultTrace(),
-		Server: GatewayServers{Governor: GovernorConfig{Host: "127.0.0.1", Port: 9003}, Mesh: defaultGRPC(9001)},
-		Edge:   edge.DefaultConfig(), Transport: transport.DefaultConfig(), Gateway: gateway.DefaultConfig(),
-		Auth: auth.DefaultConfig(), Mesh: mesh.DefaultConfig(), Registry: replica.DefaultConfig(), Redis: defaultRedis(),
-		Session: session.DefaultConfig(), Stream: stream.DefaultConfig(), Kafka: bus.DefaultConfig(),
-		Memory: defaultMemory(), Stop: StopConfig{Timeout: time.Minute},
+	return GatewayConfig{
+		ServiceConfig: defaultService(time.Minute, time.Hour),
+		Server:        GatewayServers{Governor: GovernorConfig{Host: "127.0.0.1", Port: 9003}, Mesh: defaultGRPC(9001)},
+		Edge:          edge.DefaultConfig(), Transport: transport.DefaultConfig(), Gateway: gateway.DefaultConfig(), Auth: auth.DefaultConfig(),
 	}
-	c.Kafka.Consumer.AckTimeout = time.Hour
-	return c
 }
 
 // DefaultAPIConfig returns the defaults of ws-api.
 func DefaultAPIConfig() APIConfig {
-	c := APIConfig{
-		Name: hostname(), Logger: defaultLoggers(), Trace: defaultTrace(),
-		Server: APIServers{Governor: GovernorConfig{Host: "127.0.0.1", Port: 9004}, GRPC: defaultGRPC(9002)},
-		TLS:    ComponentTLSConfig{ReloadEvery: 10 * time.Second},
-		API:    api.DefaultConfig(), Mesh: mesh.DefaultConfig(), Registry: replica.DefaultConfig(), Redis: defaultRedis(),
-		Session: session.DefaultConfig(), Stream: stream.DefaultConfig(), Kafka: bus.DefaultConfig(),
-		Memory: defaultMemory(), Stop: StopConfig{Timeout: 30 * time.Second},
+	return APIConfig{
+		ServiceConfig: defaultService(30*time.Second, 5*time.Minute),
+		Server:        APIServers{Governor: GovernorConfig{Host: "127.0.0.1", Port: 9004}, GRPC: defaultGRPC(9002)},
+		TLS:           ComponentTLSConfig{ReloadEvery: 10 * time.Second}, API: api.DefaultConfig(),
 	}
-	c.Kafka.Consumer.AckTimeout = 5 * time.Minute
-	return c
 }
 
 // check reports what is wrong between the sections.
 func (c *GatewayConfig) check() error {
-	var errs []error
-	if c.Name == "" {
-		errs = append(errs, errors.New("name: must be set, the host has none"))
-	}
+	errs := c.between()
 	if c.Stop.Timeout <= c.Gateway.DrainWindow {
 		errs = append(errs, errors.New("stop.timeout: must be longer than gateway.drain_window"))
 	}
@@ -163,31 +149,32 @@ func (c *GatewayConfig) check() error {
 			errs = append(errs, fmt.Errorf("auth.type[%d].callback.timeout: must be below gateway.auth_timeout", i))
 		}
 	}
-	return errors.Join(append(errs, funnel(c.Kafka, c.Redis)...)...)
+	return errors.Join(errs...)
 }
 
 func (c *APIConfig) check() error {
-	var errs []error
-	if c.Name == "" {
-		errs = append(errs, errors.New("name: must be set, the host has none"))
-	}
+	errs := c.between()
 	if c.Stop.Timeout <= 0 {
 		errs = append(errs, errors.New("stop.timeout: must be above 0"))
 	}
 	if c.Kafka.Consumer.AckTimeout < 3*c.API.Subscribe.AckTimeout {
 		errs = append(errs, errors.New("kafka.consumer.ack_timeout: must be at least 3 times api.subscribe.ack_timeout: the events of one socket wait for each other"))
 	}
-	return errors.Join(append(errs, funnel(c.Kafka, c.Redis)...)...)
+	return errors.Join(errs...)
 }
 
-// funnel checks that timeouts narrow from the outside in: whoever waits gives
-// up after the one it waits for, so that nobody works for somebody who left.
-func funnel(k bus.Config, r RedisConfig) []error {
+// between reports what is wrong between the sections of both services. Timeouts
+// narrow from the outside in: whoever waits gives up after the one it waits for,
+// so that nobody works for somebody who left.
+func (c *ServiceConfig) between() []error {
 	var errs []error
-	if k.Producer.WriteTimeout >= k.Producer.MaxAge {
+	if c.Name == "" {
+		errs = append(errs, errors.New("name: must be set, the host has none"))
+	}
+	if c.Kafka.Producer.WriteTimeout >= c.Kafka.Producer.MaxAge {
 		errs = append(errs, errors.New("kafka.producer.write_timeout: must be below kafka.producer.max_age, or no write is tried twice"))
 	}
-	if r.ReadTimeout >= k.Producer.WriteTimeout {
+	if c.Redis.ReadTimeout >= c.Kafka.Producer.WriteTimeout {
 		errs = append(errs, errors.New("redis.readTimeout: must be below kafka.producer.write_timeout: timeouts narrow from the outside in"))
 	}
 	return errs

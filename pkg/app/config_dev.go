@@ -86,12 +86,11 @@ func loadDev(cfg DevConfig, component string) (devServices, error) {
 
 // embed points both services at the services in the process.
 func (s *devServices) embed(dsn, redis string, kafka []string) {
-	for _, reg := range []*replica.Config{&s.Gateway.Registry, &s.API.Registry} {
-		reg.Driver, reg.DSN = replica.DriverSQLite, dsn
+	for _, c := range []*ServiceConfig{&s.Gateway.ServiceConfig, &s.API.ServiceConfig} {
+		c.Registry.Driver, c.Registry.DSN = replica.DriverSQLite, dsn
+		c.Redis.Addr, c.Redis.AllowEviction = redis, true
+		c.Kafka.Brokers = kafka
 	}
-	s.Gateway.Redis.Addr, s.API.Redis.Addr = redis, redis
-	s.Gateway.Kafka.Brokers, s.API.Kafka.Brokers = kafka, kafka
-	s.Gateway.Redis.AllowEviction, s.API.Redis.AllowEviction = true, true
 }
 
 func (s *devServices) componentToken(name string) string {

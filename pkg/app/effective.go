@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gotomicro/ego/core/econf"
@@ -47,14 +46,9 @@ func publish(cfg any) error {
 
 // treeOf turns a config into maps: durations as text, secrets hidden on demand.
 func treeOf(v reflect.Value, hide bool) map[string]any {
-	v = reflect.Indirect(v)
 	tree := make(map[string]any)
-	for i := range v.NumField() {
-		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")
-		if key == "" || key == "-" {
-			continue
-		}
-		tree[key] = valueOf(key, v.Field(i), hide)
+	for key, f := range keyed(v) {
+		tree[key] = valueOf(key, f, hide)
 	}
 	return tree
 }

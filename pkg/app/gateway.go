@@ -62,7 +62,7 @@ func (p *gatewayProgram) up(ctx context.Context, failed chan<- error) error {
 		p.ports.run("governor", newGovernor(p.key+"server.governor", p.cfg.Server.Governor, p.health).run)
 	}
 	p.ports.run("client port", p.edge.run)
-	ids, err := p.connect(ctx, p.cfg.Name, p.cfg.Server.Mesh.Address(), p.cfg.Registry, p.cfg.Redis, p.cfg.Kafka)
+	ids, err := p.connect(ctx, &p.cfg.ServiceConfig, p.cfg.Server.Mesh.Address())
 	if err != nil {
 		return err
 	}

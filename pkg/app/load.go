@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"reflect"
 	"slices"
@@ -68,7 +69,7 @@ func describeTOML(err error) error {
 // type, are errors; nothing is converted but durations.
 func decode(raw map[string]any, cfg any) error {
 	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		TagName: "toml", ErrorUnused: true, Result: cfg,
+		TagName: "toml", ErrorUnused: true, Squash: true, Result: cfg,
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(refuseBareDuration, mapstructure.StringToTimeDurationHookFunc()),
 		MatchName:  func(key, field string) bool { return key == field },
 	})
@@ -97,20 +98,39 @@ func (f field) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(f.path, ".", "_"))
 }
 
+// keyed goes over the fields of a struct that have a key. Those of an embedded
+// struct are its own.
+func keyed(v reflect.Value) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) { eachKeyed(reflect.Indirect(v), yield) }
+}
+
+func eachKeyed(v reflect.Value, yield func(string, reflect.Value) bool) bool {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		key, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		more := true
+		switch {
+		case f.Anonymous && key == "":
+			more = eachKeyed(v.Field(i), yield)
+		case key != "" && key != "-":
+			more = yield(key, v.Field(i))
+		}
+		if !more {
+			return false
+		}
+	}
+	return true
+}
+
 // fields lists the settings of a config in the order of its structs.
 func fields(prefix string, v reflect.Value) []field {
-	v = reflect.Indirect(v)
 	var all []field
-	for i := range v.NumField() {
-		key, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")
-		if key == "" || key == "-" {
-			continue
-		}
+	for key, f := range keyed(v) {
 		path := key
 		if prefix != "" {
 			path = prefix + "." + key
 		}
-		if f := v.Field(i); f.Kind() == reflect.Struct {
+		if f.Kind() == reflect.Struct {
 			all = append(all, fields(path, f)...)
 		} else {
 			all = append(all, field{path: path, value: f})
@@ -199,10 +219,8 @@ func setNumber(v reflect.Value, text string) error {
 // problem. What is between the sections is the business of their owner.
 func sections(cfg any) error {
 	var errs []error
-	s := reflect.Indirect(reflect.ValueOf(cfg))
-	for i := range s.NumField() {
-		key, _, _ := strings.Cut(s.Type().Field(i).Tag.Get("toml"), ",")
-		if f := s.Field(i); f.Kind() == reflect.Struct && key != "" && key != "-" {
+	for key, f := range keyed(reflect.ValueOf(cfg)) {
+		if f.Kind() == reflect.Struct {
 			for _, p := range problems(sectionError(f.Addr().Interface())) {
 				errs = append(errs, errors.New(key+"."+p))
 			}

@@ -10,11 +10,16 @@ import (
 )
 
 type testConfig struct {
-	Name   string      `toml:"name"`
-	Wait   wait        `toml:"wait"`
+	testCommon
 	Limits testLimits  `toml:"limits"`
 	List   []string    `toml:"list"`
 	Tables []testTable `toml:"table"`
+}
+
+// testCommon is embedded, as what both services have in common is.
+type testCommon struct {
+	Name string `toml:"name"`
+	Wait wait   `toml:"wait"`
 }
 
 type wait struct {
@@ -57,13 +62,13 @@ func environment(values map[string]string) func(string) (string, bool) {
 }
 
 func TestTheEnvironmentIsOverTheFileAndTheFileOverDefaults(t *testing.T) {
-	cfg := testConfig{Name: "default", Wait: wait{For: time.Second}, Limits: testLimits{Most: 1}}
+	cfg := testConfig{testCommon: testCommon{Name: "default", Wait: wait{For: time.Second}}, Limits: testLimits{Most: 1}}
 	path := file(t, "name = \"file\"\nlist = [\"a\"]\n[wait]\nfor = \"25s\"\n[limits]\nmost = 2\nshare = 0.5\n[[table]]\nname = \"x\"\n")
-	err := Load(path, environment(map[string]string{"SLUICE_LIMITS_MOST": "3", "SLUICE_LIST": "b, c", "SLUICE_LIMITS_ON": "true"}), &cfg)
+	err := Load(path, environment(map[string]string{"SLUICE_LIMITS_MOST": "3", "SLUICE_LIST": "b, c", "SLUICE_LIMITS_ON": "true", "SLUICE_WAIT_TOKEN": "t"}), &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Name != "file" || cfg.Wait.For != 25*time.Second || cfg.Limits.Most != 3 || cfg.Limits.Share != 0.5 || !cfg.Limits.On {
+	if cfg.Name != "file" || cfg.Wait != (wait{For: 25 * time.Second, Token: "t"}) || cfg.Limits.Most != 3 || cfg.Limits.Share != 0.5 || !cfg.Limits.On {
 		t.Errorf("loaded %+v", cfg)
 	}
 	if strings.Join(cfg.List, "+") != "b+c" || len(cfg.Tables) != 1 || cfg.Tables[0].Name != "x" {
@@ -98,7 +103,7 @@ func TestASyntaxErrorSaysWhere(t *testing.T) {
 }
 
 func TestSecretsAreNotPrinted(t *testing.T) {
-	cfg := testConfig{Wait: wait{For: time.Minute, Token: "hush"}, Tables: []testTable{{Name: "x", Secret: "hush"}}}
+	cfg := testConfig{testCommon: testCommon{Wait: wait{For: time.Minute, Token: "hush"}}, Tables: []testTable{{Name: "x", Secret: "hush"}}}
 	text, err := Effective(&cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -73,41 +73,22 @@ func (o *options) parse(fs *flag.FlagSet, args []string) *int {
 // Gateway runs ws-gateway and returns its exit code.
 func Gateway(args []string) int {
 	cfg := DefaultGatewayConfig()
-	return serve("ws-gateway", args, &cfg, func(log *elog.Component) (*service, error) {
-		pace := cfg.Memory.apply(os.LookupEnv, log)
-		if err := tellCollector(prometheus.DefaultRegisterer); err != nil {
-			return nil, err
-		}
-		p, err := newGatewayProgram("", cfg, log)
-		if err != nil {
-			return nil, err
-		}
-		s := newService("ws-gateway", p, cfg.Stop.Timeout, log)
-		s.pace = pace
-		return s, nil
+	return serve("ws-gateway", args, &cfg, &cfg.ServiceConfig, func(log *elog.Component) (program, error) {
+		return newGatewayProgram("", cfg, log)
 	})
 }
 
 // API runs ws-api and returns its exit code.
 func API(args []string) int {
 	cfg := DefaultAPIConfig()
-	return serve("ws-api", args, &cfg, func(log *elog.Component) (*service, error) {
-		pace := cfg.Memory.apply(os.LookupEnv, log)
-		if err := tellCollector(prometheus.DefaultRegisterer); err != nil {
-			return nil, err
-		}
-		p, err := newAPIProgram("", cfg, log)
-		if err != nil {
-			return nil, err
-		}
-		s := newService("ws-api", p, cfg.Stop.Timeout, log)
-		s.pace = pace
-		return s, nil
+	return serve("ws-api", args, &cfg, &cfg.ServiceConfig, func(log *elog.Component) (program, error) {
+		return newAPIProgram("", cfg, log)
 	})
 }
 
-// serve reads the configuration, builds the service and lives its life.
-func serve(name string, args []string, cfg any, build func(*elog.Component) (*service, error)) int {
+// serve reads the configuration cfg, of which common is a part, builds the
+// program and lives its life.
+func serve(name string, args []string, cfg any, common *ServiceConfig, build func(*elog.Component) (program, error)) int {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	o := options{config: "config/" + name + ".toml"}
 	if code := o.parse(fs, args); code != nil {
@@ -120,7 +101,19 @@ func serve(name string, args []string, cfg any, build func(*elog.Component) (*se
 	if o.check {
 		return printEffective(os.Stdout, cfg)
 	}
-	return live("", cfg, build)
+	return live("", cfg, func(log *elog.Component) (*service, error) {
+		pace := common.Memory.apply(os.LookupEnv, log)
+		if err := tellCollector(prometheus.DefaultRegisterer); err != nil {
+			return nil, err
+		}
+		p, err := build(log)
+		if err != nil {
+			return nil, err
+		}
+		s := newService(name, p, common.Stop.Timeout, log)
+		s.pace = pace
+		return s, nil
+	})
 }
 
 func printEffective(to io.Writer, cfg any) int {
