@@ -15,6 +15,7 @@ import (
 	"sluice/pkg/auth"
 	"sluice/pkg/echo"
 	"sluice/pkg/gateway"
+	"sluice/pkg/settings"
 	"sluice/pkg/transport"
 )
 
@@ -63,7 +64,7 @@ func (f *echoFlags) apply(g *GatewayConfig) error {
 		g.Transport.HeartbeatGrowAfter = 0
 	}
 	if err := sectionError(g); err != nil {
-		return &ConfigError{File: "flags", Problems: problems(err)}
+		return &ConfigError{File: "flags", Problems: settings.Problems(err)}
 	}
 	return nil
 }

@@ -1,19 +1,16 @@
 package app
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-viper/mapstructure/v2"
-	"github.com/pelletier/go-toml/v2"
+	"sluice/pkg/settings"
 )
 
 // envPrefix begins the environment variable of every key: transport.path is
@@ -29,18 +26,18 @@ type validator interface{ Validate() error }
 // everything that is wrong at once: unknown keys, values of a wrong type, and
 // what the sections refuse.
 func Load(file string, env func(string) (string, bool), cfg any) error {
-	raw := map[string]any{}
+	var tree map[string]any
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("config: %w", err)
 		}
-		if err := toml.NewDecoder(bytes.NewReader(text)).Decode(&raw); err != nil {
-			return fmt.Errorf("config: %s: %w", file, describeTOML(err))
+		if tree, err = settings.Parse(text); err != nil {
+			return fmt.Errorf("config: %s: %w", file, err)
 		}
 	}
-	if err := errors.Join(decode(raw, cfg), override(env, cfg), sectionError(cfg)); err != nil {
-		return &ConfigError{File: file, Problems: problems(err)}
+	if err := errors.Join(settings.Fill(cfg, tree), override(env, cfg), sectionError(cfg)); err != nil {
+		return &ConfigError{File: file, Problems: settings.Problems(err)}
 	}
 	return nil
 }
@@ -53,39 +50,6 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("config: %s: %d problems:\n  %s", e.File, len(e.Problems), strings.Join(e.Problems, "\n  "))
-}
-
-// describeTOML adds the place to a syntax error.
-func describeTOML(err error) error {
-	var at *toml.DecodeError
-	if errors.As(err, &at) {
-		row, column := at.Position()
-		return fmt.Errorf("line %d, column %d: %w", row, column, err)
-	}
-	return err
-}
-
-// decode fills cfg from raw. Keys that are no field, and values of another
-// type, are errors; nothing is converted but durations.
-func decode(raw map[string]any, cfg any) error {
-	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		TagName: "toml", ErrorUnused: true, Squash: true, Result: cfg,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(refuseBareDuration, mapstructure.StringToTimeDurationHookFunc()),
-		MatchName:  func(key, field string) bool { return key == field },
-	})
-	if err != nil {
-		return err
-	}
-	return d.Decode(raw)
-}
-
-// refuseBareDuration makes "25" an error where a duration is meant: whoever
-// writes it means seconds, and Go would read nanoseconds.
-func refuseBareDuration(from, to reflect.Type, v any) (any, error) {
-	if to == reflect.TypeFor[time.Duration]() && from.Kind() != reflect.String {
-		return nil, errors.New("must be a duration in quotes, such as \"25s\"")
-	}
-	return v, nil
 }
 
 // field is one setting: its path in the file and its place in the struct.
@@ -221,7 +185,7 @@ func sections(cfg any) error {
 	var errs []error
 	for key, f := range keyed(reflect.ValueOf(cfg)) {
 		if f.Kind() == reflect.Struct {
-			for _, p := range problems(sectionError(f.Addr().Interface())) {
+			for _, p := range settings.Problems(sectionError(f.Addr().Interface())) {
 				errs = append(errs, errors.New(key+"."+p))
 			}
 		}
@@ -235,19 +199,4 @@ func sectionError(section any) error {
 		return c.Validate()
 	}
 	return sections(section)
-}
-
-// problems splits joined errors into lines, each once.
-func problems(err error) []string {
-	if err == nil {
-		return nil
-	}
-	var all []string
-	for _, line := range strings.Split(err.Error(), "\n") {
-		line = strings.TrimSpace(line)
-		if line != "" && !slices.Contains(all, line) {
-			all = append(all, line)
-		}
-	}
-	return all
 }

@@ -33,6 +33,8 @@ var ladder = map[string]place{
 	"pkg/embedded": {step: 0},
 	// Where the tests of those that own Redis run.
 	"pkg/redistest": {step: 0},
+	// Strict TOML, for the programs that read files.
+	"pkg/settings": {step: 0},
 	// What ws-bench counts with.
 	"pkg/bench/tally": {step: 0},
 	// A server to try ws-bench on; it knows nothing of its clients.
@@ -69,7 +71,7 @@ var ladder = map[string]place{
 	"pkg/docs": {step: 2, may: []string{"pkg/component", "pkg/proto/sluice/v1"}},
 	// ws-bench: a component with very many clients of its own.
 	"pkg/bench": {step: 2, may: []string{
-		"pkg/component", "pkg/embedded", "pkg/bench/swarm", "pkg/bench/report", "pkg/bench/stand", "pkg/bench/tally",
+		"pkg/component", "pkg/embedded", "pkg/settings", "pkg/bench/swarm", "pkg/bench/report", "pkg/bench/stand", "pkg/bench/tally",
 	}},
 	// The same for the component that the client tests talk to.
 	"pkg/echo": {step: 2, may: []string{"pkg/component", "pkg/proto/sluice/v1"}},

@@ -48,6 +48,8 @@ var owners = []owner{
 	{library: "github.com/glebarez", by: []string{"pkg/replica"}, tests: true}, // one code path for MySQL and SQLite
 
 	// One library a job.
+	{library: "github.com/go-viper/mapstructure", by: []string{"pkg/settings"}},
+	{library: "github.com/pelletier/go-toml", by: []string{"pkg/settings", "pkg/app"}, tests: true}, // the app writes what EGO reads
 	{library: "log/slog", by: nil},
 	{library: "log", by: []string{"pkg/app"}, tests: true}, // net/http wants one for its own complaints
 	{library: "github.com/stretchr/testify", by: nil},

@@ -169,7 +169,7 @@ func LoadScenario(name string) (Scenario, error) {
 		return s, err
 	}
 	s.name = strings.TrimSuffix(path.Base(name), ".toml")
-	if err := decodeTOML(text, &s); err != nil {
+	if err := decode(text, &s); err != nil {
 		return s, problem(name, err)
 	}
 	return s, problem(name, s.check())

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"sluice/pkg/settings"
 )
 
 // Target is a server to measure.
@@ -75,7 +77,7 @@ func LoadTargets(file string) ([]Target, error) {
 		return nil, err
 	}
 	var f targetFile
-	if err := decodeTOML(text, &f); err != nil {
+	if err := decode(text, &f); err != nil {
 		return nil, problem(file, err)
 	}
 	if len(f.Targets) == 0 {
@@ -90,6 +92,23 @@ func LoadTargets(file string) ([]Target, error) {
 		}
 	}
 	return f.Targets, problem(file, errors.Join(errs...))
+}
+
+// decode fills to, a pointer to a struct, from a file's text.
+func decode(text []byte, to any) error {
+	tree, err := settings.Parse(text)
+	if err != nil {
+		return err
+	}
+	return settings.Fill(to, tree)
+}
+
+// problem lists what is wrong with a file, a line each.
+func problem(file string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s:\n  %s", file, strings.Join(settings.Problems(err), "\n  "))
 }
 
 // complete sets what is not said and returns everything that is wrong.
