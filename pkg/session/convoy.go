@@ -8,7 +8,8 @@ import (
 	"github.com/go-redis/redis/v8"
 )
 
-// convoy is what travels in one shared pipeline. It keeps its buffers.
+// convoy is what travels in one shared pipeline. It keeps its buffers, but those
+// of a storm: see keptLists.
 type convoy struct {
 	parts []*part
 	lists map[string]*entered
@@ -105,7 +106,17 @@ func (c *convoy) answer() {
 	c.parts = c.parts[:0]
 	for key, list := range c.lists {
 		clear(list.args)
-		c.free = append(c.free, list)
+		if cap(list.args) <= keptArgs && len(c.free) < keptLists {
+			c.free = append(c.free, list)
+		}
 		delete(c.lists, key)
 	}
 }
+
+// Bounds of what is kept for the next pipeline, of lists and of each one's
+// arguments. Any list may be used for the longest next, so that all of them would
+// become as long in time: megabytes that are needed for one.
+const (
+	keptLists = 1024
+	keptArgs  = 32
+)
