@@ -1,9 +1,12 @@
 package edge
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -87,16 +90,12 @@ func TestAnUpgradeWithABodyIsRefused(t *testing.T) {
 	}
 }
 
-// gone waits until the server closes and tells how long it took.
-func gone(t *testing.T, r io.Reader) time.Duration {
+// gone waits until the server closes.
+func gone(t *testing.T, conn net.Conn) {
 	t.Helper()
-	start := time.Now()
-	io.Copy(io.Discard, r)
-	took := time.Since(start)
-	if took >= patience-time.Second {
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the connection is held")
 	}
-	return took
 }
 
 func TestSlowClientsAreCutOff(t *testing.T) {
@@ -121,9 +120,11 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		"a connection that idles":         {plain, simple},
 	} {
 		t.Run(name, func(t *testing.T) {
+			start := time.Now() // a time that begins with the connection may be over before all is said
 			conn := c.w.dial()
 			io.WriteString(conn, c.text)
-			if took := gone(t, conn); took < 50*time.Millisecond {
+			gone(t, conn)
+			if took := time.Since(start); took < 50*time.Millisecond {
 				t.Errorf("closed after %v already", took)
 			}
 		})
@@ -188,7 +189,7 @@ func TestForwardedForIsBelievedFromProxiesOnly(t *testing.T) {
 }
 
 func TestARequestMayHangLongerThanTheOneBeforeItMayBeWritten(t *testing.T) {
-	const within = 50 * time.Millisecond
+	const within = 500 * time.Millisecond // a machine that is busy has to write within it
 	w := newWorld(t, func(c *Config) { c.WriteTimeout = within }, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/poll" {
 			time.Sleep(3 * within)

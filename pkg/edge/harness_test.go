@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// patience bounds every wait of the tests.
-const patience = 10 * time.Second
+// patience bounds every wait of the tests: how long until they give up, and not
+// how fast anything is.
+const patience = time.Minute
 
 func quiet() *elog.Component {
 	return elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
@@ -30,6 +32,7 @@ type world struct {
 	port    *Port
 	tls     *TLS
 	address string
+	handed  atomic.Int64 // connections that net/http has got
 }
 
 // newWorld listens. With certificates in cfg it speaks TLS.
@@ -54,6 +57,11 @@ func newWorld(t testing.TB, change func(*Config), handler http.HandlerFunc) *wor
 	listener := w.port.Listen(inner.(*net.TCPListener))
 	server := w.port.Server(handler)
 	server.ErrorLog = log.New(io.Discard, "", 0)
+	server.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			w.handed.Add(1)
+		}
+	}
 	var secure Secure
 	if cfg.TLS() {
 		if w.tls, err = w.port.TLS(); err != nil {
@@ -105,6 +113,15 @@ func (w *world) once(text string) (status int) {
 
 func (w *world) refused(v Verdict) int {
 	return counted(w.t, w.port.m.refused.WithLabelValues(string(v)))
+}
+
+// tell writes the first piece of what conn has to say, and waits until it has
+// been read: it was not all, so net/http has got the connection.
+func (w *world) tell(conn net.Conn, piece string) {
+	w.t.Helper()
+	before := w.handed.Load()
+	io.WriteString(conn, piece)
+	eventually(w.t, "net/http to go on with the connection", func() bool { return w.handed.Load() > before })
 }
 
 const simple = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"

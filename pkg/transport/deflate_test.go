@@ -234,7 +234,7 @@ func TestAFrameIsCompressedOnceForAllWebSockets(t *testing.T) {
 }
 
 func TestFramesThatEndACompressedWebSocket(t *testing.T) {
-	w := newWorld(t, withDeflate(func(c *Config) { c.MaxPayload, c.DeflateUnproven, c.CloseTimeout = 10_000, 100, time.Second }))
+	w := newWorld(t, withDeflate(func(c *Config) { c.MaxPayload, c.DeflateUnproven, c.CloseTimeout = 10_000, 100, time.Minute }))
 	x := func(n int) string { return strings.Repeat("x", n) }
 	first := packed(0x01, "4"+x(50))
 	for _, row := range []struct {
@@ -274,9 +274,11 @@ func TestFramesThatEndACompressedWebSocket(t *testing.T) {
 				return
 			}
 			c.wantsClosed(row.reason)
-			if got := closeCode(t, conn); got != row.code {
+			if got := frameCode(t, conn); got != row.code {
 				t.Errorf("close code %d, want %d", got, row.code)
 			}
+			conn.(*net.TCPConn).CloseWrite() // or the server may wait for it
+			ends(t, conn)
 		})
 	}
 }

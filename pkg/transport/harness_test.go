@@ -20,8 +20,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// patience bounds every wait of the tests.
-const patience = 10 * time.Second
+// patience bounds every wait of the tests: how long until they give up, and not
+// how fast anything is.
+const patience = time.Minute
 
 var quiet = elog.DefaultContainer().Build(elog.WithEnableAsync(false), elog.WithLevel("panic"))
 
@@ -207,8 +208,17 @@ func newServer(w *world, options []option) *Server {
 	return NewServer(cfg, h, NewMetrics(prometheus.NewRegistry()), quiet)
 }
 
+// unhurried is for clients that do not answer pings, or take their time to
+// upgrade, because the machine is slow.
+var unhurried = config(func(c *Config) {
+	c.PingInterval, c.HeartbeatStart, c.UpgradeTimeout = tenMinutes, tenMinutes, tenMinutes
+})
+
+const tenMinutes = 10 * time.Minute
+
 func newWorld(t *testing.T, options ...option) *world {
 	t.Helper()
+	options = append([]option{unhurried}, options...)
 	w := &world{t: t, opened: make(chan *client, 4096), ended: make(chan struct{})}
 	w.v = newServer(w, options)
 	ts := httptest.NewUnstartedServer(w.v)

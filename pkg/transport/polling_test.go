@@ -14,7 +14,7 @@ func TestPollingConversation(t *testing.T) {
 	w := newWorld(t)
 	r := w.ask("GET", "?EIO=4&transport=polling", "")
 	c := w.next()
-	r.wants(t, 200, `0{"sid":"`+c.s.SID()+`","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`)
+	r.wants(t, 200, `0{"sid":"`+c.s.SID()+`","upgrades":["websocket"],"pingInterval":600000,"pingTimeout":20000,"maxPayload":1000000}`)
 	if got := r.header.Get("Content-Type"); got != "text/plain; charset=UTF-8" {
 		t.Errorf("content type %q", got)
 	}
@@ -51,7 +51,7 @@ func TestPollingConversationV3(t *testing.T) {
 	}))
 	r := w.ask("GET", "?EIO=3&transport=polling", "")
 	c := w.next()
-	open := `0{"sid":"` + c.s.SID() + `","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`
+	open := `0{"sid":"` + c.s.SID() + `","upgrades":["websocket"],"pingInterval":600000,"pingTimeout":20000,"maxPayload":1000000}`
 	r.wants(t, 200, fmt.Sprintf("%d:%s", len(open), open))
 	q := "?EIO=3&transport=polling&sid=" + c.s.SID()
 	w.ask("GET", q, "").wants(t, 200, "2:40")

@@ -24,8 +24,8 @@ type seat struct {
 }
 
 var (
-	seats     = sync.Pool{New: func() any { return newSeat(&upgrader) }}
-	deflating = sync.Pool{New: func() any { return newSeat(&inflater) }}
+	seats     = &sync.Pool{New: func() any { return newSeat(&upgrader) }}
+	deflating = &sync.Pool{New: func() any { return newSeat(&inflater) }}
 	// readers are the buffers of seats that were given up.
 	readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, feedSize) }}
 )
@@ -33,9 +33,9 @@ var (
 // pool is where the seats of a link are.
 func (l *link) pool() *sync.Pool {
 	if l.deflate {
-		return &deflating
+		return deflating
 	}
-	return &seats
+	return seats
 }
 
 // sit gives the reader a seat: the one it could not leave, or any.

