@@ -105,9 +105,10 @@ type leaver struct {
 	gw   *Gateway
 	wake chan struct{}
 
-	mu    sync.Mutex // guards queue and busy
-	queue []departure
-	busy  int // taken from the queue and not settled
+	mu      sync.Mutex    // guards what follows
+	queue   [][]departure // in batches, so that it holds no more than what waits
+	waiting int           // departures in it
+	busy    int           // taken from it and not settled
 }
 
 // Bounds of the leaver. The queue itself is bounded by the number of
@@ -123,14 +124,26 @@ func newLeaver(g *Gateway) *leaver { return &leaver{gw: g, wake: make(chan struc
 
 func (l *leaver) put(d ...departure) {
 	l.mu.Lock()
-	room := max(maxOwed-len(l.queue), 0)
-	dropped := max(len(d)-room, 0)
-	l.queue = append(l.queue, d[:len(d)-dropped]...)
+	dropped := max(len(d)-max(maxOwed-l.waiting, 0), 0)
+	l.queueLocked(d[:len(d)-dropped])
 	l.mu.Unlock()
 	l.gw.m.drops(dropOwed, dropped)
 	select {
 	case l.wake <- struct{}{}:
 	default:
+	}
+}
+
+func (l *leaver) queueLocked(d []departure) {
+	l.waiting += len(d)
+	for len(d) > 0 {
+		last := len(l.queue) - 1
+		if last < 0 || len(l.queue[last]) == leaveBatch {
+			l.queue, last = append(l.queue, nil), last+1
+		}
+		n := min(leaveBatch-len(l.queue[last]), len(d))
+		l.queue[last] = append(l.queue[last], d[:n]...)
+		d = d[n:]
 	}
 }
 
@@ -169,22 +182,23 @@ func (l *leaver) work(ctx context.Context) {
 	}
 }
 
-func (l *leaver) take() []departure {
+func (l *leaver) take() (batch []departure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := min(len(l.queue), leaveBatch)
-	batch := make([]departure, n)
-	copy(batch, l.queue)
-	left := copy(l.queue, l.queue[n:])
-	clear(l.queue[left:])
-	l.queue = l.queue[:left]
-	l.busy += n
-	if left > 0 {
+	if len(l.queue) == 0 {
+		return nil
+	}
+	batch, l.queue[0] = l.queue[0], nil
+	if l.queue = l.queue[1:]; len(l.queue) == 0 {
+		l.queue = nil
+	} else {
 		select {
 		case l.wake <- struct{}{}:
 		default:
 		}
 	}
+	l.waiting -= len(batch)
+	l.busy += len(batch)
 	return batch
 }
 
@@ -198,7 +212,7 @@ func (l *leaver) finished(n int) {
 func (l *leaver) pending() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.queue) + l.busy
+	return l.waiting + l.busy
 }
 
 // settle publishes the Disconnect events of a batch and then removes the
@@ -227,13 +241,16 @@ func (l *leaver) settle(batch []departure) (owed []departure) {
 		}
 	}
 	said := make([]session.Client, 0, len(batch))
+	var why error
 	for i, d := range batch {
 		if err := failed[i]; err != nil {
-			l.gw.log.Warn("disconnect event not taken", elog.String("socket", d.client.Socket.String()), elog.FieldErr(err))
-			owed = append(owed, d)
+			owed, why = append(owed, d), err
 			continue
 		}
 		said = append(said, d.client)
+	}
+	if why != nil { // once for all of them: they may be many, and tried again and again
+		l.gw.log.Warn("disconnect events not taken", elog.Int("sockets", len(owed)), elog.FieldErr(why))
 	}
 	if len(said) > 0 {
 		l.gw.indexDo("remove", func(ctx context.Context) error { return l.gw.deps.Index.Remove(ctx, said...) })

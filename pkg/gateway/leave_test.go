@@ -4,6 +4,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
 	"sluice/pkg/id"
 	"sluice/pkg/session"
 )
@@ -44,5 +47,46 @@ func TestWhatKafkaDoesNotTakeStaysInTheIndex(t *testing.T) {
 	defer w.mu.Unlock()
 	if len(owed) != 1 || len(w.index) != 1 || len(w.removed) != 0 {
 		t.Errorf("%d owed, %d in the index, removed %v", len(owed), len(w.index), w.removed)
+	}
+}
+
+// After a storm nothing of its queue is left, and it was taken in order.
+func TestTheQueueOfThoseWhoLeaveIsGivenBack(t *testing.T) {
+	l := newLeaver(&Gateway{m: NewMetrics(prometheus.NewRegistry())})
+	for n := range 100 * leaveBatch {
+		l.put(departure{client: session.Client{Socket: id.Socket(n)}})
+	}
+	next := id.Socket(0)
+	for {
+		batch := l.take()
+		if len(batch) == 0 {
+			break
+		}
+		for _, d := range batch {
+			if d.client.Socket != next {
+				t.Fatalf("socket %d is next, want %d", d.client.Socket, next)
+			}
+			next++
+		}
+		l.finished(len(batch))
+	}
+	if next != 100*leaveBatch || l.pending() != 0 || cap(l.queue) != 0 {
+		t.Errorf("%d were taken, %d are left, with room for %d more", next, l.pending(), cap(l.queue))
+	}
+}
+
+func TestWhatIsOwedIsBounded(t *testing.T) {
+	m := NewMetrics(prometheus.NewRegistry())
+	l := newLeaver(&Gateway{m: m})
+	l.put(make([]departure, maxOwed-1)...)
+	for _, n := range []int{1, 1, 100} {
+		l.put(make([]departure, n)...)
+	}
+	var dropped dto.Metric
+	if err := m.dropped.WithLabelValues(string(dropOwed)).Write(&dropped); err != nil {
+		t.Fatal(err)
+	}
+	if l.pending() != maxOwed || dropped.GetCounter().GetValue() != 101 {
+		t.Errorf("%d are owed, %v were dropped", l.pending(), dropped.GetCounter().GetValue())
 	}
 }

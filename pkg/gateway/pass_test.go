@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -201,4 +202,24 @@ func TestPushForOthersEndsTheWait(t *testing.T) {
 			t.Errorf("%v after %v", more, time.Since(from))
 		}
 	})
+}
+
+// A worker whose queue never empties still looks after all else.
+func TestAWorkerLeavesItsQueueBetweenPasses(t *testing.T) {
+	const jobs = 1000
+	s := newShard(jobs, NewMetrics(prometheus.NewRegistry()))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for n := range jobs {
+		p, err := newPush(&bus.Push{Mid: 1, Target: id.DocTarget(id.Doc(fmt.Sprint(n % 2))), Event: "e", Args: []byte("[1]")}, true, func(time.Duration) { cancel() })
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.left.Add(1)
+		s.jobs <- job{push: p}
+	}
+	s.run(ctx)
+	if len(s.jobs) < jobs-100 { // which of the two is next is chance
+		t.Errorf("%d of %d jobs were done after the end of the context", jobs-len(s.jobs), jobs)
+	}
 }

@@ -57,10 +57,19 @@ func (s *shard) run(ctx context.Context) {
 	retry.Stop()
 	defer retry.Stop()
 	waiting := false
+	var more *job // taken from the queue already; all else has its turn before it, too
+	always := make(chan struct{})
+	close(always)
 	for {
+		jobs, held := s.jobs, (chan struct{})(nil)
+		if more != nil {
+			jobs, held = nil, always
+		}
 		select {
-		case j := <-s.jobs:
-			s.deliver(j)
+		case j := <-jobs:
+			more = s.deliver(j)
+		case <-held:
+			more = s.deliver(*more)
 		case <-retry.C:
 			waiting = false
 			s.retryLate(time.Now())
@@ -74,12 +83,12 @@ func (s *shard) run(ctx context.Context) {
 	}
 }
 
-// deliver sends a job, and what waits behind it, to its receivers.
-func (s *shard) deliver(j job) {
-	for next := &j; next != nil; {
-		next = s.gather(*next)
-		s.walk()
-	}
+// deliver sends a job, and those behind it that share its pass, to its receivers.
+// more has been taken from the queue as well and is of the next pass.
+func (s *shard) deliver(j job) (more *job) {
+	more = s.gather(j)
+	s.walk()
+	return more
 }
 
 // find returns a reference to a connected socket.
