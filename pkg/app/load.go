@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"os"
 	"reflect"
 	"strconv"
@@ -141,8 +142,8 @@ func set(v reflect.Value, text string) error {
 		return setNumber(v, text)
 	case reflect.Float64:
 		n, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return errors.New("must be a number")
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return settings.ErrNoNumber
 		}
 		v.SetFloat(n)
 	case reflect.Slice:

@@ -95,6 +95,15 @@ func TestEverythingWrongIsReportedWithItsKey(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoNumberInTheEnvironmentIsRefused(t *testing.T) {
+	for _, share := range []string{"nan", "NaN", "inf", "-Inf", "1e999"} {
+		err := Load("", environment(map[string]string{"SLUICE_LIMITS_SHARE": share}), &testConfig{testCommon: testCommon{Wait: wait{For: 1}}})
+		if err == nil || !strings.Contains(err.Error(), "limits.share: from SLUICE_LIMITS_SHARE: must be a number") {
+			t.Errorf("%s: %v", share, err)
+		}
+	}
+}
+
 func TestASyntaxErrorSaysWhere(t *testing.T) {
 	err := Load(file(t, "name = \"x\"\nthis is not toml\n"), environment(nil), &testConfig{})
 	if err == nil || !strings.Contains(err.Error(), "line 2") {

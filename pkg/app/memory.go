@@ -14,7 +14,8 @@ type MemoryConfig struct {
 	// LimitShare of the container's memory limit is what the collector works hard
 	// not to exceed, so that a burst does not get the process killed. Default 0.9;
 	// what the kernel holds for connections counts in the container too, so lower
-	// it for many of them. Zero sets no limit; without a container there is none.
+	// it for many of them. At least 0.1, or zero, which sets no limit; without a
+	// container there is none.
 	LimitShare float64 `toml:"limit_share"`
 	// GCPercent is how much may be allocated at most, in percent of what is in use,
 	// before the collector runs. Default 100. More costs memory and saves CPU,
@@ -36,8 +37,8 @@ func defaultMemory() MemoryConfig {
 // Validate reports everything that is wrong.
 func (c *MemoryConfig) Validate() error {
 	var errs []error
-	if c.LimitShare < 0 || c.LimitShare > 1 {
-		errs = append(errs, errors.New("limit_share: must be from 0 to 1"))
+	if c.LimitShare != 0 && (c.LimitShare < 0.1 || c.LimitShare > 1) { // with less the collector would do nothing else
+		errs = append(errs, errors.New("limit_share: must be from 0.1 to 1, or 0"))
 	}
 	if c.GCPercent < 10 || c.GCPercent > 10_000 {
 		errs = append(errs, errors.New("gc_percent: must be from 10 to 10000"))

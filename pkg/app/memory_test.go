@@ -35,7 +35,7 @@ func TestMemorySettingsAreChecked(t *testing.T) {
 		value float64
 		good  bool
 	}{
-		{"limit_share", -0.1, false}, {"limit_share", 0, true}, {"limit_share", 1, true}, {"limit_share", 1.1, false}, {"limit_share", 100, false},
+		{"limit_share", -0.1, false}, {"limit_share", 0, true}, {"limit_share", 0.001, false}, {"limit_share", 0.09, false}, {"limit_share", 0.1, true}, {"limit_share", 1, true}, {"limit_share", 1.1, false}, {"limit_share", 100, false},
 		{"gc_percent", 9, false}, {"gc_percent", 19, false}, {"gc_percent", 20, true}, {"gc_percent", 10_000, true}, {"gc_percent", 10_001, false}, {"gc_percent", 1_000_000, false},
 		{"gc_percent_min", 0, false}, {"gc_percent_min", 9, false}, {"gc_percent_min", 10, true}, {"gc_percent_min", 100, true}, {"gc_percent_min", 101, false}, {"gc_percent_min", 10_000, false},
 		{"gc_cpu", 0, false}, {"gc_cpu", 0.0009, false}, {"gc_cpu", 0.001, true}, {"gc_cpu", 0.25, true}, {"gc_cpu", 0.26, false}, {"gc_cpu", 25, false},

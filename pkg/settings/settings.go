@@ -5,6 +5,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -33,13 +34,18 @@ func Parse(text []byte) (map[string]any, error) {
 func Fill(to any, tree map[string]any) error {
 	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		TagName: "toml", ErrorUnused: true, Squash: true, Result: to,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(refuseBareDuration, mapstructure.StringToTimeDurationHookFunc()),
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(refuseBareDuration, refuseNaN, mapstructure.StringToTimeDurationHookFunc()),
 		MatchName:  func(key, field string) bool { return key == field },
 	})
 	if err != nil {
 		return err
 	}
-	return d.Decode(tree)
+	err = d.Decode(tree)
+	var all interface{ Unwrap() []error }
+	if errors.As(err, &all) {
+		return errors.Join(all.Unwrap()...) // without the heading
+	}
+	return err
 }
 
 // refuseBareDuration makes "25" an error where a duration is meant: whoever
@@ -50,6 +56,18 @@ func refuseBareDuration(from, to reflect.Type, v any) (any, error) {
 	}
 	return v, nil
 }
+
+// refuseNaN refuses the numbers of TOML that are none: no comparison with a bound
+// holds for nan, so that every bound would let it pass.
+func refuseNaN(_, _ reflect.Type, v any) (any, error) {
+	if n, ok := v.(float64); ok && (math.IsNaN(n) || math.IsInf(n, 0)) {
+		return nil, ErrNoNumber
+	}
+	return v, nil
+}
+
+// ErrNoNumber is what is wrong with nan and inf.
+var ErrNoNumber = errors.New("must be a number")
 
 // Problems splits joined errors into lines, each once.
 func Problems(err error) []string {

@@ -16,6 +16,7 @@ type file struct {
 	shared
 	Wait  time.Duration `toml:"wait"`
 	Most  int           `toml:"most"`
+	Share float64       `toml:"share"`
 	Table []struct {
 		Key string `toml:"key"`
 	} `toml:"table"`
@@ -47,6 +48,19 @@ func TestAllThatIsWrongIsSaidAtOnce(t *testing.T) {
 		if !slices.ContainsFunc(all, func(line string) bool { return strings.Contains(line, want) }) {
 			t.Errorf("nothing about %s in %q", want, all)
 		}
+	}
+}
+
+// No comparison with a bound holds for nan, so that no section would refuse it.
+func TestWhatIsNoNumberIsRefused(t *testing.T) {
+	for _, share := range []string{"nan", "-nan", "inf", "-inf"} {
+		_, err := read("share = " + share + "\n")
+		if all := Problems(err); len(all) != 1 || all[0] != "'share' must be a number" {
+			t.Errorf("%s: %q", share, all)
+		}
+	}
+	if f, err := read("share = 0.5\n"); err != nil || f.Share != 0.5 {
+		t.Errorf("%v, %v", f.Share, err)
 	}
 }
 
