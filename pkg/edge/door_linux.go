@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
+
+	"sluice/pkg/epoll"
 )
 
 // door accepts connections on bare descriptors. One that waits for its first
@@ -21,26 +23,21 @@ import (
 type door struct {
 	l       *Listener
 	handler http.Handler
-	in      *os.File // the listening socket once more: package net's cannot be accepted from otherwise
-	epoll   *os.File // is itself in Go's poller, so that no thread blocks in it
-	ep      int      // its descriptor, which is closed when nobody uses it any more
+	in      *os.File   // the listening socket once more: package net's cannot be accepted from otherwise
+	set     *epoll.Set // those that wait; by number, as descriptors are used again at once
+	crew    *epoll.Crew[*visitor]
 	rest    chan net.Conn
-	failed  chan error // why accepting has ended
-	ended   sync.WaitGroup
+	failed  chan error     // why accepting has ended
+	ended   sync.WaitGroup // accepting and watching
 
 	mu      sync.Mutex       // guards what follows
 	waiting map[int]*visitor // by descriptor
 	sweeper *time.Timer
 	closed  bool
-	idle    []chan *visitor
 }
 
-const (
-	// arrivals are the events of a descriptor that waits: one for each change.
-	arrivals = syscall.EPOLLIN | syscall.EPOLLRDHUP | 1<<31 // EPOLLET, which package syscall has as a negative number
-	// sweeps is how often a HeaderTimeout those are looked for who are too late.
-	sweeps = 16
-)
+// sweeps is how often a HeaderTimeout those are looked for who are too late.
+const sweeps = 16
 
 // Upgrades has h answer plain requests for WebSockets without net/http, where
 // that works. It is called before the first Accept. With secure the port speaks
@@ -50,6 +47,7 @@ func (l *Listener) Upgrades(h http.Handler, secure Secure) {
 	d := &door{
 		l: l, handler: h, rest: make(chan net.Conn), failed: make(chan error, 1), waiting: make(map[int]*visitor),
 	}
+	d.crew = epoll.NewCrew(d.serve)
 	if err := d.open(); err != nil {
 		l.log.Warn("client port: all requests go through net/http", elog.FieldErr(err))
 		return
@@ -58,23 +56,18 @@ func (l *Listener) Upgrades(h http.Handler, secure Secure) {
 	d.sweeper.Stop()
 	l.door = d
 	d.ended.Go(d.accept)
-	d.ended.Go(d.watch)
+	d.ended.Go(func() { epoll.Lend(d.set, d.crew, d.arrived) })
 }
 
 func (d *door) open() (err error) {
 	if d.in, err = d.l.inner.File(); err != nil {
 		return err
 	}
-	d.ep, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	if err == nil {
-		err = syscall.SetNonblock(d.ep, true) // for Go's poller
-		d.epoll = os.NewFile(uintptr(d.ep), "epoll")
-	}
-	if err == nil {
-		err = inherited(d.in)
+	if err = inherited(d.in); err == nil {
+		d.set, err = epoll.NewSet()
 	}
 	if err != nil {
-		d.closeFiles()
+		_ = d.in.Close() // nobody else has it
 	}
 	return err
 }
@@ -99,14 +92,6 @@ func inherited(f *os.File) error {
 	return errors.Join(append(errs, err)...)
 }
 
-func (d *door) closeFiles() {
-	for _, f := range []*os.File{d.in, d.epoll} {
-		if f != nil {
-			_ = f.Close() // nobody else has it
-		}
-	}
-}
-
 // next is the next connection for net/http.
 func (d *door) next() (net.Conn, error) {
 	select {
@@ -123,23 +108,20 @@ func (d *door) next() (net.Conn, error) {
 func (d *door) close() {
 	d.mu.Lock()
 	d.closed = true
-	waiting, idle := d.waiting, d.idle
-	d.waiting, d.idle = nil, nil
+	waiting := d.waiting
+	d.waiting = nil
 	d.sweeper.Stop()
 	d.mu.Unlock()
 	for _, v := range waiting {
 		v.late()
 	}
-	for _, w := range idle {
-		close(w)
-	}
-	_ = d.in.SetReadDeadline(longAgo)    // ends accept
-	_ = d.epoll.SetReadDeadline(longAgo) // ends watch
+	_ = d.in.SetReadDeadline(time.Unix(1, 0)) // ends accept
+	d.set.Stop()
 	d.ended.Wait()
-	d.closeFiles()
+	d.crew.Stop()
+	d.set.Close()
+	_ = d.in.Close() // nobody else has it
 }
-
-var longAgo = time.Unix(1, 0)
 
 // accept takes connections until the listener is closed or broken.
 func (d *door) accept() {
@@ -194,11 +176,11 @@ func (d *door) admit(v *visitor) {
 	}
 	v.behind, v.due = behind, time.Now().Add(d.l.cfg.HeaderTimeout)
 	v.place.Store(place)
-	d.wait(v, syscall.EPOLL_CTL_ADD)
+	d.wait(v, d.set.Add)
 }
 
-// wait waits for v. What has come already is an event, too.
-func (d *door) wait(v *visitor, op int) {
+// wait waits for v, and has it watched. What has come already is an event, too.
+func (d *door) wait(v *visitor, watch func(fd int, number int32) error) {
 	fd, number := v.fd, v.number // v may be served, and gone, as soon as it is watched
 	d.mu.Lock()
 	if d.closed {
@@ -211,7 +193,7 @@ func (d *door) wait(v *visitor, op int) {
 	}
 	d.waiting[fd] = v
 	d.mu.Unlock()
-	if d.control(op, fd, number) != nil {
+	if watch(fd, number) != nil {
 		if v := d.leave(fd, number); v != nil {
 			v.abort()
 		}
@@ -231,18 +213,19 @@ func (d *door) leave(fd int, number int32) *visitor {
 	return v
 }
 
-// arrived is leave because something has come. It is nil, too, for one that is
-// being served and goes on waiting.
-func (d *door) arrived(fd int, number int32) *visitor {
+// arrived is leave because something has come, for who serves v. One that is
+// being served, and goes on waiting, is told.
+func (d *door) arrived(e epoll.Event) (v *visitor, serve bool) {
 	d.mu.Lock()
-	v := d.waiting[fd]
-	if v != nil && v.number == number && v.line != nil {
+	v = d.waiting[e.FD]
+	if v != nil && v.number == e.Tag && v.line != nil {
 		d.mu.Unlock()
 		v.line.signal()
-		return nil
+		return nil, false
 	}
 	d.mu.Unlock()
-	return d.leave(fd, number)
+	v = d.leave(e.FD, e.Tag)
+	return v, v != nil
 }
 
 // hold has v wait while it is served, for so long from now.
@@ -281,30 +264,5 @@ func (d *door) sweep() {
 			d.l.m.refused.WithLabelValues(string(SlowHeader)).Inc()
 		}
 		v.late()
-	}
-}
-
-func (d *door) control(op, fd int, number int32) error {
-	e := syscall.EpollEvent{Events: arrivals, Fd: int32(fd), Pad: number}
-	return syscall.EpollCtl(d.ep, op, fd, &e)
-}
-
-// watch lends each connection on which something has come a goroutine.
-func (d *door) watch() {
-	raw, err := d.epoll.SyscallConn()
-	batch, n := make([]syscall.EpollEvent, 256), 0
-	look := func(uintptr) bool {
-		n, _ = syscall.EpollWait(d.ep, batch, 0) // interrupted: there is an event yet
-		return n != 0
-	}
-	for err == nil {
-		if err = raw.Read(look); err != nil {
-			return
-		}
-		for _, e := range batch[:max(n, 0)] {
-			if v := d.arrived(int(e.Fd), e.Pad); v != nil {
-				d.lend(v)
-			}
-		}
 	}
 }

@@ -316,3 +316,34 @@ func BenchmarkPlainRequest(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkDoor reports the processor time of this process, clients included, for
+// each connection that comes in a burst, asks and is answered at the door.
+func BenchmarkDoor(b *testing.B) {
+	const burst = 200
+	w := newWorld(b, func(c *Config) { c.ConnsPerSecond, c.MaxConnsPerAddress = 0, 0 }, tellWho)
+	var conns [burst]net.Conn
+	var before, after syscall.Rusage
+	b.ReportAllocs()
+	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	for b.Loop() {
+		for i := range conns {
+			var err error
+			if conns[i], err = net.Dial("tcp4", w.address); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for _, c := range conns {
+			io.WriteString(c, plainHead)
+		}
+		for _, c := range conns {
+			if n, _ := io.Copy(io.Discard, c); n == 0 {
+				b.Fatal("not answered")
+			}
+			c.Close()
+		}
+	}
+	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	total := func(u *syscall.Rusage) int64 { return u.Utime.Nano() + u.Stime.Nano() }
+	b.ReportMetric(float64(total(&after)-total(&before))/1000/float64(b.N*burst), "cpu-us/connection")
+}

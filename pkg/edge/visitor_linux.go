@@ -52,7 +52,7 @@ func (v *visitor) late() {
 
 // forget ends watching. Whoever has the connection then watches it himself.
 func (v *visitor) forget() {
-	_ = v.d.control(syscall.EPOLL_CTL_DEL, v.fd, v.number) // at worst it is found that nobody waits there
+	_ = v.d.set.Remove(v.fd) // at worst it is found that nobody waits there
 }
 
 // take gives the descriptor away, and what to call when it has been closed.

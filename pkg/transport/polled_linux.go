@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"sluice/pkg/epoll"
 )
 
 // polled is a TCP connection that a reactor waits for. It is a net.Conn.
@@ -40,7 +42,7 @@ func (x *polled) loop() *loop { return x.link.s.srv.reactor.loopOf(x.fd) }
 // start lets the link be read. Until now the one who opens it had the right to.
 func (x *polled) start() {
 	if !x.rest() {
-		x.loop().crew.serve(x)
+		x.loop().crew.Serve(x)
 	}
 }
 
@@ -239,7 +241,7 @@ func (x *polled) awaitRoom(limit time.Time) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.closed {
-		_ = x.loop().control(syscall.EPOLL_CTL_MOD, x.fd, readable) // at worst it is woken in vain
+		_ = x.loop().set.Again(int(x.fd), 0) // at worst it is woken in vain
 	}
 	return err
 }
@@ -250,7 +252,7 @@ func (x *polled) wantRoom() (change <-chan struct{}, err error) {
 	if x.closed {
 		return nil, net.ErrClosed
 	}
-	return x.changeLocked(), x.loop().control(syscall.EPOLL_CTL_MOD, x.fd, readable|writable)
+	return x.changeLocked(), x.loop().set.Watch(int(x.fd), 0, epoll.Readable|epoll.Writable)
 }
 
 // Close implements net.Conn. A goroutine that serves the connection, or is lent
@@ -275,7 +277,7 @@ func (x *polled) Close() error {
 		x.left()
 	}
 	if lend {
-		x.loop().crew.serve(x)
+		x.loop().crew.Serve(x)
 	}
 	return nil
 }

@@ -3,115 +3,72 @@
 package transport
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"runtime"
 	"sync"
 	"syscall"
-	"unsafe"
+
+	"sluice/pkg/epoll"
 )
 
-// reactor waits for many connections with no goroutine for any of them. Each
-// loop has an epoll descriptor, which is itself waited for by Go's poller, so
-// that no thread blocks in it. A connection that has something to read is lent
-// a goroutine until it has been read empty; goroutines are used again, and
-// their stacks with them.
+// reactor waits for many connections with no goroutine for any of them. One that
+// has something to read is lent a goroutine until it has been read empty.
 type reactor struct {
 	loops []*loop
 	ended sync.WaitGroup // of them
 }
 
-// loop is one epoll descriptor with the connections that it watches.
+// loop is one set with the connections that it watches, and who serves them.
 type loop struct {
 	loops int
-	ep    int
-	file  *os.File
-	raw   syscall.RawConn
-	crew  crew
-
-	// Owned by run.
-	batch [256]syscall.EpollEvent
-	ready []*polled // scratch: those of the batch that have something to read
+	set   *epoll.Set
+	crew  *epoll.Crew[*polled]
 
 	mu      sync.Mutex // guards what follows
 	watched []*polled  // by descriptor / loops; nil where nothing is watched
 }
-
-const (
-	// readable are the events that a connection is always watched for.
-	readable = syscall.EPOLLIN | syscall.EPOLLRDHUP | edge
-	writable = syscall.EPOLLOUT
-	edge     = 1 << 31 // EPOLLET, which package syscall has as a negative number
-)
 
 // newReactor opens a loop per CPU.
 func newReactor() (*reactor, error) {
 	r := &reactor{}
 	n := runtime.GOMAXPROCS(0)
 	for range n {
-		p, err := newLoop(n)
+		set, err := epoll.NewSet()
 		if err != nil {
 			r.close()
 			return nil, err
 		}
-		r.loops = append(r.loops, p)
+		r.loops = append(r.loops, &loop{loops: n, set: set, crew: epoll.NewCrew((*polled).serve)})
 	}
 	return r, nil
-}
-
-func newLoop(loops int) (*loop, error) {
-	ep, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
-	}
-	p := &loop{loops: loops, ep: ep}
-	if err = syscall.SetNonblock(ep, true); err == nil { // so that the file goes to Go's poller
-		p.file = os.NewFile(uintptr(ep), "epoll")
-		p.raw, err = p.file.SyscallConn()
-	}
-	if err != nil {
-		syscall.Close(ep)
-		return nil, fmt.Errorf("transport: epoll: %w", err)
-	}
-	return p, nil
 }
 
 // run starts the loops. They end with close.
 func (r *reactor) run() {
 	for _, p := range r.loops {
-		r.ended.Go(p.run)
+		r.ended.Go(func() { epoll.Lend(p.set, p.crew, p.happened) })
 	}
 }
 
 // close ends the loops and waits for them. All connections have ended.
 func (r *reactor) close() {
 	for _, p := range r.loops {
-		p.file.Close()
+		p.set.Stop()
 	}
 	r.ended.Wait()
 	for _, p := range r.loops {
-		p.crew.stop()
+		p.crew.Stop()
+		p.set.Close()
 	}
 }
 
-func (p *loop) run() {
-	n := 0
-	wait := func(uintptr) bool {
-		n = epollNow(p.ep, p.batch[:])
-		return n > 0
+// happened tells who has to be served for an event.
+func (p *loop) happened(e epoll.Event) (x *polled, serve bool) {
+	if x = p.find(e.FD); x == nil {
+		return nil, false
 	}
-	for p.raw.Read(wait) == nil {
-		for i := range p.batch[:n] {
-			e := &p.batch[i]
-			if x := p.find(int(e.Fd)); x != nil && x.event(e.Events) {
-				p.ready = append(p.ready, x)
-			}
-		}
-		p.crew.serve(p.ready...)
-		clear(p.ready)
-		p.ready = p.ready[:0]
-	}
+	return x, x.event(e.Events)
 }
 
 // find is nil for an event of a connection that has been closed meanwhile. If
@@ -139,7 +96,7 @@ func (r *reactor) watch(x *polled) error {
 	}
 	p.watched[at] = x
 	p.mu.Unlock()
-	if err := p.control(syscall.EPOLL_CTL_ADD, x.fd, readable); err != nil {
+	if err := p.set.Add(int(x.fd), 0); err != nil {
 		p.forget(x)
 		return err
 	}
@@ -153,26 +110,6 @@ func (p *loop) forget(x *polled) {
 	defer p.mu.Unlock()
 	if at := int(x.fd) / p.loops; at < len(p.watched) && p.watched[at] == x {
 		p.watched[at] = nil
-	}
-}
-
-func (p *loop) control(op int, fd int32, events uint32) error {
-	e := syscall.EpollEvent{Events: events, Fd: fd}
-	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(p.ep, op, int(fd), &e))
-}
-
-// epollNow is epoll_wait without waiting.
-func epollNow(ep int, batch []syscall.EpollEvent) int {
-	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(ep),
-			uintptr(unsafe.Pointer(&batch[0])), uintptr(len(batch)), 0, 0, 0)
-		switch errno {
-		case 0:
-			return int(n)
-		case syscall.EINTR:
-		default:
-			return 0
-		}
 	}
 }
 
