@@ -70,12 +70,37 @@ func (c *MemoryConfig) applyLimit(log *elog.Component) {
 	if c.LimitShare == 0 {
 		return
 	}
-	limit, err := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(c.LimitShare), memlimit.WithProvider(memlimit.FromCgroup))
+	limit, err := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(c.LimitShare), memlimit.WithProvider(sensible(memlimit.FromCgroup)))
 	switch {
 	case errors.Is(err, memlimit.ErrNoCgroup), errors.Is(err, memlimit.ErrCgroupsNotSupported):
 	case err != nil:
 		log.Warn("no memory limit is set", elog.FieldErr(err))
 	case limit > 0:
 		log.Info("memory limit", elog.Int64("bytes", limit))
+	}
+}
+
+// No process of ours fits into less, and no machine has more.
+const (
+	leastLimit = 16 << 20
+	mostLimit  = 1 << 50
+)
+
+var errNoSensibleLimit = errors.New("the container's limit is less than any process needs")
+
+// sensible reads a container's limit, but for what cannot be one: the collector
+// would work without end.
+func sensible(read memlimit.Provider) memlimit.Provider {
+	return func() (uint64, error) {
+		limit, err := read()
+		switch {
+		case err != nil:
+			return 0, err
+		case limit < leastLimit:
+			return 0, errNoSensibleLimit
+		case limit > mostLimit:
+			return 0, memlimit.ErrNoLimit
+		}
+		return limit, nil
 	}
 }

@@ -1,9 +1,12 @@
 package app
 
 import (
+	"errors"
+	"math"
 	"runtime/debug"
 	"testing"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/gotomicro/ego/core/elog"
 )
 
@@ -26,6 +29,25 @@ func TestTheCollectorIsSetUnlessTheEnvironmentDoes(t *testing.T) {
 	}
 	if got := debug.SetGCPercent(100); got != 150 {
 		t.Errorf("%d, want 150", got)
+	}
+}
+
+func TestALimitThatCannotBeOneIsNone(t *testing.T) {
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		limit uint64
+		err   error
+		want  error
+	}{
+		{0, nil, errNoSensibleLimit}, {1, nil, errNoSensibleLimit}, {leastLimit - 1, nil, errNoSensibleLimit},
+		{leastLimit, nil, nil}, {4 << 30, nil, nil}, {mostLimit, nil, nil},
+		{mostLimit + 1, nil, memlimit.ErrNoLimit}, {math.MaxUint64, nil, memlimit.ErrNoLimit},
+		{0, broken, broken}, {0, memlimit.ErrNoLimit, memlimit.ErrNoLimit},
+	} {
+		got, err := sensible(func() (uint64, error) { return c.limit, c.err })()
+		if !errors.Is(err, c.want) || err == nil && got != c.limit {
+			t.Errorf("%d, %v: %d, %v", c.limit, c.err, got, err)
+		}
 	}
 }
 
