@@ -192,6 +192,14 @@ func TestAskingAKnownAddressDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func BenchmarkAsk(b *testing.B) {
+	table := NewTable(Limits{PerAddress: 1, PerSecond: 1e9, Burst: 1}, newClock().now)
+	b.ReportAllocs()
+	for b.Loop() {
+		table.Ask(ann)
+	}
+}
+
 func TestABucketOfAnyRate(t *testing.T) {
 	for _, l := range []Limits{
 		{PerSecond: 0.001, Burst: 1}, {PerSecond: 1e-6, Burst: 1000}, {PerSecond: 3, Burst: 7}, {PerSecond: 1e6, Burst: 100}, {PerSecond: 20, Burst: 0},

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"bytes"
 	"fmt"
 	"testing"
@@ -49,6 +50,35 @@ func BenchmarkAppendEvent(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = AppendEvent(buf[:0], "/", "edit", args, 0, false, 0, "0000000000001-1")
+	}
+}
+
+func BenchmarkAppendAck(b *testing.B) {
+	args := []byte(`["stored",{"id":17}]`)
+	buf := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = AppendAck(buf[:0], "/", 17, args, 0)
+	}
+}
+
+// An event with two attachments, which are copied.
+func BenchmarkAssembler(b *testing.B) {
+	p, err := Parse([]byte(`52-["blob",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`), Rev5, Limits{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	data := make([]byte, 1000)
+	var a Assembler
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err1 := a.Packet(p)
+		_, err2 := a.Binary(data)
+		done, err3 := a.Binary(data)
+		if err := errors.Join(err1, err2, err3); err != nil || !done {
+			b.Fatal(done, err)
+		}
+		a.Take()
 	}
 }
 
