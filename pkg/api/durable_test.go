@@ -233,7 +233,7 @@ func TestAPushIsBoundedByItsDeadlineInEveryWait(t *testing.T) {
 			if _, err := w.client.Push(ctx, req); status.Code(err) != codes.DeadlineExceeded {
 				t.Errorf("%v", err)
 			}
-			if took := time.Since(start); took < 90*time.Millisecond || took > 5*time.Second {
+			if took := time.Since(start); took < 90*time.Millisecond || took > 30*time.Second {
 				t.Errorf("took %s", took)
 			}
 		})

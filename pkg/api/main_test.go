@@ -34,7 +34,7 @@ var quiet = func() *elog.Component {
 }()
 
 // patience bounds every wait of a test.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // eventually waits until cond holds.
 func eventually(t testing.TB, what string, cond func() bool) {

@@ -26,7 +26,7 @@ var owners = []owner{
 	// EGO: its logger is everybody's, its builders are the app's.
 	{library: "github.com/gotomicro/ego", by: []string{"pkg/app"}},
 	{library: "github.com/gotomicro/ego/core/elog", by: []string{anywhere}},
-	{library: "github.com/gotomicro/ego/core/econf", by: []string{"pkg/app", "pkg/bus"}}, // ekafka is configured through it
+	{library: "github.com/gotomicro/ego/core/econf", by: []string{"pkg/app", "pkg/bus", "pkg/redistest"}}, // ekafka and eredis are configured through it
 	{library: "github.com/gotomicro/ego-component/ekafka", by: []string{"pkg/bus", "pkg/app"}},
 	{library: "github.com/gotomicro/ego-component/eredis", by: []string{"pkg/session", "pkg/stream", "pkg/app", "pkg/redistest"}, tests: true},
 

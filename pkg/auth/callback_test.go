@@ -277,7 +277,7 @@ func TestASlowComponentIsNotWaitedFor(t *testing.T) {
 	a := newAsking(t, c, func(t *Type) { t.Callback.Timeout, t.Callback.MaxCalls = 100*time.Millisecond, 1 })
 	start := time.Now()
 	a.expect("x", CauseAway, c, 1)
-	if took := time.Since(start); took < 100*time.Millisecond || took > 3*time.Second {
+	if took := time.Since(start); took < 100*time.Millisecond || took > 30*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	var wg sync.WaitGroup
@@ -408,7 +408,7 @@ func BenchmarkAnAnswerFromMemory(b *testing.B) {
 // eventually polls until ok.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("not in time")
 		}

@@ -28,7 +28,7 @@ func TestKeysAreFetchedFromAURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs(t, v)
-	for deadline := time.Now().Add(10 * time.Second); v.Ready() != nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); v.Ready() != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(v.Ready())
 		}

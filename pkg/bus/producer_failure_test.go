@@ -109,7 +109,7 @@ func TestSilentBrokerIsATimeoutInTime(t *testing.T) {
 			if !errors.Is(e.err, ErrTimeout) {
 				t.Fatalf("ended with %v", e.err)
 			}
-			if e.took < 500*time.Millisecond || e.took > 1500*time.Millisecond {
+			if e.took < 500*time.Millisecond || e.took > patience/4 {
 				t.Errorf("ended after %v", e.took)
 			}
 		case <-time.After(patience):
@@ -126,7 +126,7 @@ func TestTimedOutRecordIsNotWrittenAfterwards(t *testing.T) {
 	c := embedded(t)
 	cfg := testConfig(c.ListenAddrs()[0])
 	cfg.Partitions, cfg.Producer.Lanes = 1, 1
-	cfg.Producer.MaxAge, cfg.Producer.WriteTimeout = 2*time.Second, 500*time.Millisecond
+	cfg.Producer.MaxAge, cfg.Producer.WriteTimeout = 4*time.Second, 2*time.Second // enough for the second record
 	k := open(t, cfg)
 	p, _ := produce(t, k)
 	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})

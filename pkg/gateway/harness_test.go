@@ -51,12 +51,17 @@ type world struct {
 
 var errAway = errors.New("away")
 
+// patience bounds every wait of the tests: how long until they give up, and not
+// how fast anything is.
+const patience = time.Minute
+
 func newWorld(t testing.TB, change func(*Config, *transport.Config)) *world {
 	t.Helper()
 	w := &world{t: t, index: map[id.Socket]session.Client{}, started: make(chan struct{})}
 	w.policy = auth.Policy{Warning: time.Minute, Remembered: 100}
 	cfg, wire := DefaultConfig(), transport.DefaultConfig()
 	cfg.DrainWindow, wire.FlushTimeout = 0, 200*time.Millisecond
+	wire.PingInterval, wire.HeartbeatStart = 10*time.Minute, 10*time.Minute // clients wait for their turn on a slow machine
 	if change != nil {
 		change(&cfg, &wire)
 	}
@@ -299,7 +304,7 @@ func (p *poller) next() string {
 
 func (p *poller) poll() []string {
 	p.w.t.Helper()
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: patience}
 	r, err := client.Get(p.url)
 	if err != nil {
 		p.w.t.Fatal(err)
@@ -327,7 +332,7 @@ func (p *poller) expect(want ...string) {
 // eventually polls until ok.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not in time: %s", what)
 		}

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // elog starts goroutines when it is imported
 }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 func quiet() *elog.Component {
 	return elog.DefaultContainer().Build(elog.WithEnableAsync(false), elog.WithZapCore(zapcore.NewNopCore()))

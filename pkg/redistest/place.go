@@ -18,6 +18,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 	"github.com/go-redis/redis/v8"
 	"github.com/gotomicro/ego-component/eredis"
+	"github.com/gotomicro/ego/core/econf"
 )
 
 // Place is a Redis to test against, and a prefix in it that nobody else uses.
@@ -80,11 +81,18 @@ func realPlace(t testing.TB) *Place {
 
 var building sync.Mutex // held while a client is built
 
+// settings is where EGO's configuration has what eredis takes from nowhere else.
+const settings = "sluice_redistest"
+
+// unhurried is for a machine that is slow: what times are for, contexts are.
+var unhurried = map[string]any{"dialTimeout": time.Minute, "readTimeout": time.Minute, "writeTimeout": time.Minute}
+
 // Connect builds a client, which is closed with the test.
 func Connect(t testing.TB, addr string, mode eredis.Option) *eredis.Component {
 	building.Lock() // it sets go-redis' logger, which is one for all
 	defer building.Unlock()
-	c := eredis.DefaultContainer().Build(mode, eredis.WithAddr(addr), eredis.WithAddrs([]string{addr}))
+	econf.Set(settings, unhurried)
+	c := eredis.Load(settings).Build(mode, eredis.WithAddr(addr), eredis.WithAddrs([]string{addr}))
 	t.Cleanup(func() {
 		if cluster := c.Cluster(); cluster != nil {
 			_ = cluster.Close()

@@ -228,7 +228,7 @@ func TestSilentServerIsAnErrorInBoundedTime(t *testing.T) {
 	defer cancel()
 	r := newRegistry(testConfig(), named("one", "1"), db.Open, time.Now)
 	begin := time.Now()
-	if _, err := r.Register(ctx); err == nil || time.Since(begin) > 10*time.Second {
+	if _, err := r.Register(ctx); err == nil || time.Since(begin) > time.Minute {
 		t.Errorf("%v after %v", err, time.Since(begin))
 	}
 }

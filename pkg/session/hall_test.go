@@ -53,7 +53,7 @@ func (p *place) openWith(i *Index, node Node) *hall {
 		cancel()
 		select {
 		case <-h.ended:
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			p.T.Error("Run does not end")
 		}
 	}

@@ -48,10 +48,11 @@ func open(t testing.TB, kind string) *place {
 func (p *place) config() Config {
 	cfg := DefaultConfig()
 	cfg.Prefix = p.Prefix
-	cfg.LeaseTTL = time.Second
+	cfg.LeaseTTL = 2 * time.Second
+	cfg.Timeout = time.Minute
 	cfg.RenewEvery = 50 * time.Millisecond
 	cfg.NodesFor = 10 * time.Millisecond
-	cfg.SweepGrace = time.Second
+	cfg.SweepGrace = 2 * time.Second
 	cfg.RefreshEvery = 100 * time.Millisecond
 	cfg.TTL = 20 * time.Second
 	cfg.Batch = 7
@@ -80,15 +81,18 @@ func (p *place) wipe() { p.Wipe(leaseKey.MatchString) }
 
 // ctxT ends after a time in which everything here must have happened.
 func ctxT(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
+// patience is how long until a test gives up, and not how fast anything is.
+const patience = time.Minute
+
 // eventually waits until ok returns true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -16,9 +16,9 @@ import (
 func TestRefreshKeepsEntriesAliveAndTheirTimesCurrent(t *testing.T) {
 	eachPlace(t, func(t *testing.T, p *place) {
 		// Without the refresh everything would be gone after this.
-		ttl := time.Second
+		ttl := 3 * time.Second
 		if raceDetector {
-			ttl = 4 * time.Second
+			ttl = 6 * time.Second
 		}
 		h := p.open(Node{1, "b"}, func(c *Config) {
 			c.TTL, c.RefreshEvery = ttl, 20*time.Millisecond
@@ -205,7 +205,7 @@ func TestSilentSocketIsNotForgotten(t *testing.T) {
 // What has no owner goes, but not what belongs to a replica whose clock is wrong.
 func TestOldMembersOfOthersGoOnlyWhenNobodyHasThem(t *testing.T) {
 	p := open(t, redistest.EmbeddedKind)
-	quick := func(c *Config) { c.TTL, c.RefreshEvery = 1500*time.Millisecond, 50*time.Millisecond }
+	quick := func(c *Config) { c.TTL, c.RefreshEvery = 2*time.Second, 50*time.Millisecond }
 	h := p.open(Node{1, "b"}, quick)
 	h.connect("u", "d")
 	other := p.open(Node{2, "b2"}, func(c *Config) { c.TTL, c.RefreshEvery = time.Hour, 10*time.Minute })
