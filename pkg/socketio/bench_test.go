@@ -1,8 +1,8 @@
 package socketio
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 )
