@@ -42,11 +42,20 @@ func (c *conductor) connect(ctx context.Context) error {
 	}
 	switch {
 	case s.Up == 0:
-		return fmt.Errorf("nobody could connect: %v", s.Failures)
+		return fmt.Errorf("nobody could connect within %v: %s", patience, failures(s))
 	case s.Up < c.run.Sockets:
-		c.problem("%s of %s clients connected, and no more within %v: %v", commas(s.Up), commas(c.run.Sockets), patience, s.Failures)
+		c.problem("%s of %s clients connected, and no more within %v: %s", commas(s.Up), commas(c.run.Sockets), patience, failures(s))
 	}
 	return c.learn()
+}
+
+// failures are why clients could not connect.
+func failures(s *census) string {
+	text := report.Reasons(s.Failures)
+	if text == "" {
+		return "no answer yet"
+	}
+	return text
 }
 
 // come lets a share of the clients connect, and waits for them while some come.
@@ -89,12 +98,29 @@ func (c *conductor) rest(ctx context.Context) error {
 	idle.sockets = s.Up
 	m := &c.run.Memory
 	m.Idle, m.Peak = idle.resident, idle.resident
-	if s.Up > 0 && m.Before > 0 {
-		m.PerSocket = float64(m.Idle-m.Before) / float64(s.Up)
+	if s.Up > 0 {
+		if m.Before > 0 {
+			m.PerSocket = float64(m.Idle-m.Before) / float64(s.Up)
+		}
 		c.run.Clients.BytesPerClient = float64(s.resident-c.watch.workersBefore) / float64(s.Up)
 	}
+	m.Kernel = c.kernelOf(s.Up)
 	idle.each(&c.before, m)
 	return ctx.Err()
+}
+
+// kernelOf is what the kernel holds for so many clients more than before.
+func (c *conductor) kernelOf(clients int) *report.Kernel {
+	ends := clients
+	if c.here {
+		ends *= 2
+	}
+	now := readKernel("/proc")
+	k := now.since(&c.kernel, ends)
+	if k != nil {
+		k.Both = c.here
+	}
+	return k
 }
 
 // emptyFor is how long the servers are watched before anybody comes.

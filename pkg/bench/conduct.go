@@ -35,7 +35,9 @@ type conductor struct {
 	came   int      // clients that connected in the beginning
 	ids    []string // of the clients' sockets, if they are pushed to
 	run    report.Run
-	before state // of the servers without clients
+	before state  // of the servers without clients
+	kernel kernel // the same
+	here   bool   // the servers are on this machine
 
 	mu      sync.Mutex // guards what follows
 	times   [][]int64  // when the messages of each stream were sent
@@ -90,6 +92,9 @@ func (c *conductor) begin(ctx context.Context) error {
 		}
 		given = append(given, a)
 	}
+	if err := c.target.reach(ctx); err != nil {
+		return err
+	}
 	groups, err := makePlan(&c.scenario, servers, given, c.workers, c.limits)
 	if err != nil {
 		return err
@@ -99,6 +104,7 @@ func (c *conductor) begin(ctx context.Context) error {
 	}
 	c.before = c.restOf(ctx, func(p *report.Process, n int64) { p.Before = n })
 	c.run.Memory.Before = c.before.resident
+	c.kernel, c.here = readKernel("/proc"), loopback(servers) || len(c.probe.files()) > 0
 	if c.scenario.Load.Idle > 0 {
 		c.run.CPU.Empty = c.cores(ctx, emptyFor)
 	}
@@ -136,9 +142,13 @@ func (c *conductor) sentAt(stream, number uint32) (int64, bool) {
 
 // phases are what happens, in its order.
 func (c *conductor) phases(ctx context.Context) error {
-	watching, stop := context.WithCancel(ctx)
+	ctx, giveUp := context.WithCancelCause(ctx)
 	var watch sync.WaitGroup
-	watch.Go(func() { c.watch.run(watching) })
+	watch.Go(func() {
+		if err := c.watch.run(ctx); err != nil {
+			giveUp(err) // there is nothing to wait for any more
+		}
+	})
 	err := c.connect(ctx)
 	if err == nil {
 		err = c.rest(ctx)
@@ -149,17 +159,26 @@ func (c *conductor) phases(ctx context.Context) error {
 	if err == nil && c.scenario.Load.Duration > 0 {
 		err = c.load(ctx)
 	}
-	stop()
+	if over(ctx) {
+		if err = context.Cause(ctx); errors.Is(err, context.Canceled) {
+			err = errInterrupted
+		}
+	}
+	giveUp(nil)
 	watch.Wait()
 	c.run.Series = c.watch.points()
-	if err == nil {
-		err = c.watch.failure()
-	}
-	if err != nil {
+	if err != nil && c.came == 0 {
 		return err
 	}
-	return c.settle(ctx)
+	// What came until it went wrong is worth knowing, too.
+	return errors.Join(err, c.settle(ctx))
 }
+
+// errAllEnded means that no process is left that could serve anybody.
+var errAllEnded = errors.New("the servers have ended")
+
+// errInterrupted means that somebody wanted the run to end.
+var errInterrupted = errors.New("interrupted")
 
 // problem notes what makes a run not good.
 func (c *conductor) problem(format string, args ...any) {

@@ -39,7 +39,7 @@ func newStock(ctx context.Context, t *Target) (*stock, error) {
 	d := &stock{control: control}
 	if d.before, err = d.count(ctx); err != nil {
 		_ = control.Close() // the error is told
-		return nil, fmt.Errorf("%s does not answer bench:count as it should: %w", t.Name, err)
+		return nil, fmt.Errorf("%s does not answer as a server with the handlers of pkg/bench/stand should: %w", t.Name, err)
 	}
 	return d, nil
 }
@@ -47,7 +47,7 @@ func newStock(ctx context.Context, t *Target) (*stock, error) {
 func (d *stock) count(ctx context.Context) (counts, error) {
 	text, err := d.control.Emit(ctx, "bench:count")
 	if err != nil {
-		return counts{}, err
+		return counts{}, fmt.Errorf("bench:count: %w", err)
 	}
 	var all []counts
 	if err := json.Unmarshal(text, &all); err != nil {

@@ -66,5 +66,8 @@ func progressLine(p *progress) string {
 	if s.Received > 0 {
 		line += fmt.Sprintf("  up %s/s", commas(int(s.Received)))
 	}
-	return line + fmt.Sprintf("  server %.0f MB %.2f cores, clients %.2f", float64(s.Resident)/1e6, s.Cores, s.Clients)
+	if s.Resident > 0 {
+		line += fmt.Sprintf("  server %.0f MB %.2f cores", float64(s.Resident)/1e6, s.Cores)
+	}
+	return line + fmt.Sprintf("  clients %.2f cores", s.Clients)
 }

@@ -85,7 +85,7 @@ func (c *conductor) during(ctx context.Context, s *Scenario, l *report.Costs) er
 	err := c.acts(loaded, stop, s)
 	l.Lasted = time.Since(before.at).Seconds()
 	if err == nil {
-		err = c.quiet(ctx)
+		err = c.quiet(context.WithoutCancel(ctx)) // it bounds itself
 	}
 	after := c.effort(ctx)
 	before.costs(&after, l)

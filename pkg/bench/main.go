@@ -26,6 +26,10 @@ const usageText = `usage:
                                          NAME@100000 with that many sockets
   ws-bench stand [flags]                 a stand-in server, to try the tool on
 
+It ends with 0 when all went well, 1 when something could not be run, 2 for wrong
+arguments, 3 when a run has problems, such as messages that were lost.
+
+flags of ws-bench run:
 `
 
 // Main is ws-bench; it returns the exit code: 1 when something could not be
@@ -37,7 +41,9 @@ func Main(args []string) int {
 	var err error
 	switch command, rest := args[0], args[1:]; command {
 	case "list":
-		err = list(os.Stdout)
+		if err = noMore("list", rest); err == nil {
+			err = list(os.Stdout)
+		}
 	case "show":
 		err = show(os.Stdout, rest)
 	case "run":
@@ -47,26 +53,42 @@ func Main(args []string) int {
 	case workerCommand:
 		err = work(os.Stdin, os.Stdout)
 	case servicesCommand:
-		ignoreInterrupt()
+		ignoreSignals()
 		err = serveServices(os.Stdin, os.Stdout)
 	case "help", "-h", "-help", "--help":
-		fmt.Print(usageText)
-		runFlags(&runOptions{}, os.Stdout).PrintDefaults()
+		usageOf(os.Stdout)
 	default:
-		fmt.Fprintf(os.Stderr, "ws-bench: there is no command %q\n\n%s", command, usageText)
-		return 2
+		err = wrong(fmt.Errorf("there is no command %q; there are list, show, run, stand and help", command))
 	}
 	return exitCode(err)
 }
 
+// errArguments begins what is wrong with how ws-bench was called.
+var errArguments = errors.New("wrong arguments")
+
+// wrong makes an error one of the arguments; nil stays nil.
+func wrong(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w:\n%w", errArguments, err)
+}
+
+func noMore(command string, args []string) error {
+	if len(args) > 0 {
+		return wrong(fmt.Errorf("%s takes no arguments", command))
+	}
+	return nil
+}
+
 func exitCode(err error) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, flag.ErrHelp):
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "ws-bench:", err)
+	if errors.Is(err, errArguments) {
+		return 2
+	}
 	return 1
 }
 
@@ -76,16 +98,23 @@ func list(to io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(to, "%-10s %s: %s sockets, %v\n", name, s.Title, commas(s.Clients.Sockets), s.Load.Duration)
+		load := "no load"
+		if d := s.Load.Duration; d > 0 {
+			load = fmt.Sprintf("%v of load", d)
+		}
+		fmt.Fprintf(to, "%-10s %s: %s sockets, %s\n", name, s.Title, commas(s.Clients.Sockets), load)
 	}
 	return nil
 }
 
 func show(to io.Writer, names []string) error {
+	if len(names) == 0 {
+		return wrong(errors.New("show needs the name of a scenario"))
+	}
 	for _, name := range names {
 		text, err := scenarioText(name)
 		if err != nil {
-			return err
+			return wrong(err)
 		}
 		if _, err := to.Write(text); err != nil {
 			return err
@@ -103,7 +132,12 @@ func standIn(args []string) error {
 	fs.Uint64Var(&f.Repeat, "repeat", 0, "send every `n`th delivery twice")
 	fs.Uint64Var(&f.Swap, "swap", 0, "send every `n`th delivery after the next of its client")
 	fs.Uint64Var(&f.Drop, "drop", 0, "close the connection at every `n`th delivery")
-	if err := fs.Parse(args); err != nil {
+	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return wrong(err)
+	}
+	if err := noMore("stand", fs.Args()); err != nil {
 		return err
 	}
 	s, err := stand.Listen(*address, f, nil)
@@ -116,4 +150,6 @@ func standIn(args []string) error {
 	return s.Run(ctx)
 }
 
-func ignoreInterrupt() { signal.Ignore(os.Interrupt) }
+// ignoreSignals is for what ws-bench has started: a signal to the whole group
+// comes to ws-bench too, which ends it when it needs it no more.
+func ignoreSignals() { signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) }

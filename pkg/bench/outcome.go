@@ -14,13 +14,15 @@ func (c *conductor) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	came, err := c.driver.Received(ctx)
+	came, err := c.driver.Received(context.WithoutCancel(ctx)) // it bounds itself
 	if err != nil {
-		return err
+		c.problem("%s does not say any more what came from clients: %v", c.target.Name, err)
 	}
 	s := c.watch.latest()
 	c.messages(s, answers)
-	c.upward(s, &came)
+	if err == nil {
+		c.upward(s, &came)
+	}
 	r := &c.run
 	r.Connect.Peak, r.Messages.Peak = c.watch.peaks()
 	r.Coming.Left, r.Coming.Connects, r.Coming.Drops = s.Left, s.Connects, s.Drops
@@ -77,6 +79,9 @@ func (c *conductor) upward(s *census, came *received) {
 // judge says what makes the run not good.
 func (c *conductor) judge(s *census) {
 	r, m := &c.run, &c.run.Messages
+	for _, name := range c.probe.ended() {
+		c.problem("%s has ended", name)
+	}
 	if s.Up < r.Sockets && len(r.Problems) == 0 {
 		c.problem("%s of %s clients were connected in the end", commas(s.Up), commas(r.Sockets))
 	}

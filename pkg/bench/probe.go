@@ -17,8 +17,49 @@ type probe struct {
 	metrics   []map[string]float64 // before the load
 	cpu       []float64            // the same
 
-	mu      sync.Mutex // guards reports
+	mu      sync.Mutex // guards what follows
 	reports []report.Process
+	used    []float64 // CPU seconds, as last seen: what has ended has used it, too
+	gone    []bool    // the processes that have ended
+}
+
+// usage is that of a process; one that has ended has no memory and uses no more.
+func (p *probe) usage(i int) (resident int64, cpu float64) {
+	resident, cpu, err := usage(p.processes[i].pid)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone[i] = err != nil; err != nil {
+		return 0, p.used[i]
+	}
+	p.used[i] = cpu
+	return resident, cpu
+}
+
+// ended names the processes that are no more.
+func (p *probe) ended() (names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, gone := range p.gone {
+		if gone {
+			names = append(names, fmt.Sprintf("%s (process %d)", p.processes[i].name, p.processes[i].pid))
+		}
+	}
+	return names
+}
+
+// deserted tells whether all counted processes have ended.
+func (p *probe) deserted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	counted := 0
+	for i, of := range p.processes {
+		if of.counted && of.pid != 0 {
+			if counted++; !p.gone[i] {
+				return false
+			}
+		}
+	}
+	return counted > 0
 }
 
 // change lets f change what is reported of a process.
@@ -29,7 +70,8 @@ func (p *probe) change(i int, f func(*report.Process)) {
 }
 
 func newProbe(processes []process, calm calm) *probe {
-	p := &probe{processes: processes, calm: calm, metrics: make([]map[string]float64, len(processes)), cpu: make([]float64, len(processes))}
+	n := len(processes)
+	p := &probe{processes: processes, calm: calm, metrics: make([]map[string]float64, n), cpu: make([]float64, n), used: make([]float64, n), gone: make([]bool, n)}
 	for _, of := range processes {
 		p.reports = append(p.reports, report.Process{Name: of.name, PID: of.pid, Counted: of.counted})
 	}
@@ -70,10 +112,7 @@ func (p *probe) now() (resident int64, cpu float64) {
 		if of.pid == 0 {
 			continue
 		}
-		r, c, err := usage(of.pid)
-		if err != nil {
-			continue // as in rest
-		}
+		r, c := p.usage(i)
 		p.change(i, func(of *report.Process) { of.Peak = max(of.Peak, r) })
 		if of.counted {
 			resident, cpu = resident+r, cpu+c
@@ -89,7 +128,7 @@ func (p *probe) begin(ctx context.Context) {
 		p.change(i, func(r *report.Process) { r.Peak = 0 })
 		if of.pid != 0 {
 			_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", of.pid), []byte("5"), 0) // the looks have to do then
-			_, p.cpu[i], _ = usage(of.pid)
+			_, p.cpu[i] = p.usage(i)
 		}
 		if of.metrics != "" {
 			p.metrics[i], _ = scrape(ctx, of.metrics)
@@ -101,9 +140,8 @@ func (p *probe) begin(ctx context.Context) {
 func (p *probe) end(ctx context.Context) {
 	for i, of := range p.processes {
 		if of.pid != 0 {
-			if _, cpu, err := usage(of.pid); err == nil {
-				p.change(i, func(r *report.Process) { r.CPU = cpu - p.cpu[i] })
-			}
+			_, cpu := p.usage(i)
+			p.change(i, func(r *report.Process) { r.CPU = cpu - p.cpu[i] })
 			if peak, err := statusField(of.pid, "VmHWM"); err == nil && p.cleared(of.pid) {
 				p.change(i, func(r *report.Process) { r.Peak = max(r.Peak, peak) })
 			}

@@ -47,7 +47,7 @@ func (c Scale) apply(s *Scenario) []string {
 			}
 			s.Clients.Documents = max(least, int(int64(d)*int64(c.Sockets)/int64(meant)))
 			if s.Clients.Documents != d {
-				say("Scaled: %s documents, %s in the scenario.", commas(s.Clients.Documents), commas(d))
+				say("Scaled: documents: %s, %s in the scenario.", commas(s.Clients.Documents), commas(d))
 			}
 		}
 		s.Clients.Sockets = c.Sockets
@@ -77,9 +77,18 @@ func (c Scale) apply(s *Scenario) []string {
 // ratio says how two numbers compare, the larger one in whole.
 func ratio(is, meant int) string {
 	if is < meant {
-		return fmt.Sprintf("1 to %.4g", float64(meant)/float64(is))
+		return "1 to " + times(float64(meant)/float64(is))
 	}
-	return fmt.Sprintf("%.4g to 1", float64(is)/float64(meant))
+	return times(float64(is)/float64(meant)) + " to 1"
+}
+
+// times writes a factor: in whole from a hundred on, with two digits behind the
+// point below.
+func times(v float64) string {
+	if v >= 100 {
+		return commas(int(v + 0.5))
+	}
+	return strings.TrimRight(strings.TrimRight(fmt.Sprintf("%.2f", v), "0"), ".")
 }
 
 func commas(n int) string {

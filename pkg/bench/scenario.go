@@ -225,6 +225,7 @@ func (s *Scenario) check() error {
 	want(!u.Gateway || u.Ack, "upstream.gateway: needs upstream.ack")
 	share("churn.per_second", s.Churn.PerSecond)
 	share("cut.share", s.Cut.Share)
+	want(s.Cut.After >= 0, "cut.after: must not be negative")
 	want(s.Cut.Share == 0 || s.Cut.After < s.Load.Duration, "cut.after: must be before the end of load.duration")
 	share("slow.share", s.Slow.Share)
 	want(s.Slow.Share < 1, "slow.share: must leave somebody who reads")

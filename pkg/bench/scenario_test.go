@@ -97,7 +97,7 @@ pids = [1, 2]
 	if err == nil {
 		t.Fatal("they are taken")
 	}
-	for _, want := range []string{"target 2: kind", "target 2: servers: all with wss://", `"no-port"`, "target 2: sources", "target 3: api, component, token", "target 3: metrics"} {
+	for _, want := range []string{"target 2: kind", "target 2: servers: all with wss://", `"no-port"`, "target 2: sources", "target 3: token", "target 3: metrics"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing is said of %q:\n%v", want, err)
 		}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"sluice/pkg/settings"
 )
@@ -143,7 +145,9 @@ func (t *Target) complete() error {
 	}
 	want(!t.secure || plain == 0 || plain == len(t.Servers), "servers: all with wss://, or none")
 	want(strings.HasPrefix(t.Path, "/"), "path: must begin with /")
-	want(t.Kind != kindSluice || t.API != "" && t.Component != "" && t.Token != "", "api, component, token: are needed for sluice")
+	for _, key := range []struct{ name, value string }{{"api", t.API}, {"component", t.Component}, {"token", t.Token}} {
+		want(t.Kind != kindSluice || key.value != "", key.name+": is needed for sluice")
+	}
 	want(len(t.Metrics) == 0 || len(t.PIDs) == 0 || len(t.Metrics) == len(t.PIDs), "metrics: must be as many as pids")
 	for _, s := range t.Sources {
 		_, err := netip.ParseAddr(s)
@@ -180,6 +184,29 @@ func (t *Target) addresses() ([]netip.AddrPort, error) {
 		all = append(all, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
 	}
 	return all, nil
+}
+
+// reachTimeout is how long a server may take to accept a connection.
+const reachTimeout = 5 * time.Second
+
+// reach says which servers do not even accept a connection.
+func (t *Target) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	all := t.Servers
+	if t.Kind == kindSluice {
+		all = append(slices.Clip(all), t.API)
+	}
+	var errs []error
+	for _, address := range all {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s cannot be reached: %w", address, err))
+			continue
+		}
+		_ = conn.Close() // it served its purpose
+	}
+	return errors.Join(errs...)
 }
 
 // options of TLS; nil when the target does without.

@@ -24,7 +24,6 @@ type watch struct {
 	last   census
 	cpu    float64 // of the server, at the last point
 	at     time.Time
-	err    error
 }
 
 func newWatch(c *conductor) *watch {
@@ -68,23 +67,24 @@ func (w *watch) restart() error {
 	return err
 }
 
-// run keeps a point for each second until ctx ends.
-func (w *watch) run(ctx context.Context) {
+// run keeps a point for each second until ctx ends, or there is nothing to be
+// watched any more, which is an error.
+func (w *watch) run(ctx context.Context) error {
 	ticks := time.NewTicker(time.Second)
 	defer ticks.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-ticks.C:
 		}
 		if err := w.look(); err != nil {
-			w.mu.Lock()
-			w.err = err
-			w.mu.Unlock()
-			return
+			return err
 		}
 		w.point()
+		if w.c.probe.deserted() {
+			return errAllEnded
+		}
 	}
 }
 
@@ -159,12 +159,6 @@ func (w *watch) points() []report.Point {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.series
-}
-
-func (w *watch) failure() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
 }
 
 // peaks are the best seconds: connects and deliveries. A run that connects

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"strconv"
 	"time"
 
@@ -83,7 +82,7 @@ func documentName(n uint32) string { return "bench-" + strconv.FormatUint(uint64
 // work is a worker: it does what it reads until its input ends, which it does
 // when the conductor is gone.
 func work(in io.Reader, out io.Writer) error {
-	signal.Ignore(os.Interrupt) // it comes to the conductor too, which ends this
+	ignoreSignals()
 	decoder, encoder := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
 	var first order
 	if err := decoder.Decode(&first); err != nil {

@@ -82,6 +82,22 @@ type Memory struct {
 	HeapPerMore  float64 `json:"heap_per_more"`
 	StackPerMore float64 `json:"stack_per_more"`
 	Goroutines   float64 `json:"goroutines"` // in all, while idle
+	// Kernel is beside all that; nil where it could not be read.
+	Kernel *Kernel `json:"kernel,omitempty"`
+}
+
+// Kernel is what the kernel of the machine that ws-bench runs on holds for each
+// end of a connection, about: whatever else has happened there is in it.
+type Kernel struct {
+	PerEnd  float64 `json:"per_end"` // bytes
+	Buffers float64 `json:"buffers"` // TCP's, beside that: what is on its way, of whomever
+	// Caches are what PerEnd is made of, where the kernel tells one from another.
+	Caches map[string]float64 `json:"caches,omitempty"`
+	Ends   int64              `json:"ends"` // that came while the clients connected
+	// Both tells that the servers are on this machine, so that each connection
+	// has two ends here.
+	Both bool   `json:"both_ends"`
+	From string `json:"from"` // what it was read from
 }
 
 // CPU of the server's processes, user and system.

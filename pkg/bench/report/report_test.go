@@ -26,8 +26,10 @@ func sample() *Report {
 		Scenario: "s4", Title: "Push & <more>", About: "What it shows.", Target: "sluice",
 		Scale:   []string{"Scaled: 2,000 sockets, 500,000 in the scenario (1 to 250)."},
 		Sockets: 2000, Seconds: 60.2,
-		Connect:      Connect{Seconds: .8, Rate: 2500, Peak: 2600, Time: q(20), Failures: map[string]uint64{"timeout": 2, "http_503": 1}},
-		Memory:       Memory{Before: 60e6, Idle: 75e6, Peak: 91e6, After: 80e6, PerSocket: 7500, PerMore: 5000, HeapPerMore: 3000, StackPerMore: 10, Goroutines: 90},
+		Connect: Connect{Seconds: .8, Rate: 2500, Peak: 2600, Time: q(20), Failures: map[string]uint64{"timeout": 2, "http_503": 1}},
+		Memory: Memory{Before: 60e6, Idle: 75e6, Peak: 91e6, After: 80e6, PerSocket: 7500, FirstSockets: 200, PerMore: 5000, HeapPerMore: 3000, StackPerMore: 10, Goroutines: 90, Kernel: &Kernel{
+			PerEnd: 4080, Caches: map[string]float64{"TCP": 2520, "filp": 188}, Ends: 4003, Both: true, From: "slab caches",
+		}},
 		Light:        Costs{Seconds: 5, Lasted: 4, Delivered: 90, Cores: .1, PerMessage: 50, Down: q(1), Roundtrip: q(2)},
 		Load:         Costs{Seconds: 62, Lasted: 60.2, Delivered: 23_990, Cores: .55, PerMessage: 43.21, GC: .012, Down: q(1.5)},
 		Notes:        []string{"Something has to be known."},

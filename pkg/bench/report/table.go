@@ -24,13 +24,14 @@ var rows = []row{
 	{"connect p50 / p99", func(r *Run) string { return ms(r.Connect.Time.P50) + " / " + ms(r.Connect.Time.P99) }},
 	{"CPU per connect", func(r *Run) string { return micros(r.CPU.PerConnect) }},
 	{"memory per socket, all in", func(r *Run) string { return perSocket(r.Memory.PerSocket) }},
-	{"memory of each one more", func(r *Run) string { return perSocket(r.Memory.PerMore) }},
+	{"memory of each one more", func(r *Run) string { return r.perMore() }},
 	{"of that heap / stacks", func(r *Run) string {
 		if r.Memory.HeapPerMore <= 0 {
 			return ""
 		}
 		return perSocket(r.Memory.HeapPerMore) + " / " + count(uint64(max(r.Memory.StackPerMore, 0))) + " B"
 	}},
+	{"kernel's memory of each end, about", func(r *Run) string { return r.Memory.Kernel.cell() }},
 	{"goroutines idle", func(r *Run) string { return nonzero(uint64(r.Memory.Goroutines)) }},
 	{"memory idle / peak", func(r *Run) string {
 		if r.Memory.Idle == 0 {
@@ -89,20 +90,31 @@ var rows = []row{
 	}},
 	{"lightly loaded: latency p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Light.Down) }},
 	{"lightly loaded: round trip p50 / p99 / p99.9 / max", func(r *Run) string { return four(r.Light.Roundtrip) }},
-	{"left / came", func(r *Run) string { return pair(r.Coming.Left, r.Coming.Connects) }},
+	{"left / came", func(r *Run) string {
+		if r.Coming.Left == 0 {
+			return ""
+		}
+		return pair(r.Coming.Left, r.Coming.Connects)
+	}},
 	{"all back after", func(r *Run) string {
 		if r.Coming.Recovery == 0 {
 			return ""
 		}
 		return fmt.Sprintf("%.1f s", r.Coming.Recovery)
 	}},
-	{"dropped by the server", func(r *Run) string { return reasons(r.Coming.Drops) }},
-	{"slow readers dropped", func(r *Run) string { return reasons(r.Coming.SlowEnds) }},
-	{"closed under load, by the servers' count", func(r *Run) string { return reasons(closes(r.Servers)) }},
-	{"failed connects", func(r *Run) string { return reasons(r.Connect.Failures) }},
+	{"dropped by the server", func(r *Run) string { return Reasons(r.Coming.Drops) }},
+	{"slow readers dropped", func(r *Run) string { return Reasons(r.Coming.SlowEnds) }},
+	{"closed under load, by the servers' count", func(r *Run) string { return Reasons(closes(r.Servers)) }},
+	{"failed connects", func(r *Run) string { return Reasons(r.Connect.Failures) }},
 	{"the clients' own cost", func(r *Run) string {
-		return fmt.Sprintf("processes: %d, %s each client, %s per message, %.2f cores",
-			r.Clients.Workers, size(int64(r.Clients.BytesPerClient)), orNone(micros(r.Clients.PerMessage)), r.Clients.Cores)
+		if r.Clients.Workers == 0 {
+			return ""
+		}
+		text := fmt.Sprintf("processes: %d, %s each client", r.Clients.Workers, size(int64(r.Clients.BytesPerClient)))
+		if r.Clients.PerMessage > 0 {
+			text += fmt.Sprintf(", %s per message, %.2f cores", micros(r.Clients.PerMessage), r.Clients.Cores)
+		}
+		return text
 	}},
 	{"problems", func(r *Run) string {
 		if len(r.Problems) == 0 {
@@ -110,6 +122,24 @@ var rows = []row{
 		}
 		return fmt.Sprintf("%d, see below", len(r.Problems))
 	}},
+}
+
+// perMore is empty where all clients came together: it is the row above then.
+func (r *Run) perMore() string {
+	if r.Memory.FirstSockets == 0 {
+		return ""
+	}
+	return perSocket(r.Memory.PerMore)
+}
+
+func (k *Kernel) cell() string {
+	switch {
+	case k == nil:
+		return ""
+	case k.Both:
+		return perSocket(k.PerEnd) + " (both ends are on this machine; from " + k.From + ")"
+	}
+	return perSocket(k.PerEnd) + " (the clients' is on this machine; from " + k.From + ")"
 }
 
 // closes sums up what Sluice's gateways say of why sessions ended.
@@ -306,7 +336,8 @@ func upwardFaults(u *Upward) string {
 	return fmt.Sprintf("%d / %d", u.Lost, u.Duplicates)
 }
 
-func reasons(m map[string]uint64) string {
+// Reasons lists how often each happened.
+func Reasons(m map[string]uint64) string {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(m)) {
 		parts = append(parts, fmt.Sprintf("%s %s", count(m[reason]), reason))

@@ -27,8 +27,8 @@ type Control struct {
 	err   error // why there are no more answers
 }
 
-// ErrClosed means that the control connection was closed.
-var ErrClosed = errors.New("swarm: control connection is closed")
+// ErrEndedByServer means that the server has closed the control connection.
+var ErrEndedByServer = errors.New("swarm: the server has ended the control connection")
 
 // DialControl connects to a server at host:port, with TLS if secure is not nil.
 // The path is as "/socket.io/".
@@ -45,8 +45,11 @@ func DialControl(ctx context.Context, address, path string, auth []byte, secure 
 	in := bufio.NewReader(conn)
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // a closed one needs none
 	err = c.open(in, address, path, auth)
-	if !stop() {
-		err = errors.Join(err, ctx.Err())
+	switch {
+	case !stop():
+		err = fmt.Errorf("no answer: %w", ctx.Err())
+	case errors.Is(err, io.EOF):
+		err = ErrEndedByServer
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("control connection to %s: %w", address, err), conn.Close())
@@ -147,6 +150,9 @@ func (c *Control) read(in *bufio.Reader) {
 }
 
 func (c *Control) fail(err error) {
+	if errors.Is(err, io.EOF) {
+		err = ErrEndedByServer
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.err = err
@@ -179,7 +185,9 @@ func (c *Control) Emit(ctx context.Context, event string, args ...any) (json.Raw
 	select {
 	case data, ok := <-answer:
 		if !ok {
-			return nil, ErrClosed
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return nil, c.err
 		}
 		return data, nil
 	case <-ctx.Done():
