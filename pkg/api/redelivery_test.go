@@ -174,7 +174,7 @@ func TestAProducersDuplicateIsDropped(t *testing.T) {
 func TestASilentStreamIsEndedAndItsEventsGoOn(t *testing.T) {
 	k := newKafka(t, 1)
 	w := upWorld(t, k, func(w *world) {
-		w.cfg.Subscribe.AckTimeout, w.cfg.Subscribe.Backoff = 100*time.Millisecond, time.Millisecond
+		w.cfg.Subscribe.AckTimeout, w.cfg.Subscribe.Backoff = time.Second, time.Millisecond
 	})
 	silent := w.subscribe("docs", 10)
 	for i := range 5 {
@@ -199,7 +199,7 @@ func TestASilentStreamIsEndedAndItsEventsGoOn(t *testing.T) {
 func TestOneHangingHandlerDoesNotEndItsStream(t *testing.T) {
 	k := newKafka(t, 1)
 	w := upWorld(t, k, func(w *world) {
-		w.cfg.Subscribe.AckTimeout, w.cfg.Subscribe.Backoff = 100*time.Millisecond, time.Millisecond
+		w.cfg.Subscribe.AckTimeout, w.cfg.Subscribe.Backoff = time.Second, time.Millisecond
 	})
 	s := w.subscribe("docs", 10)
 	k.up(clientEvent(1, socketA, "edit"))

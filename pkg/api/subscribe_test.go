@@ -200,7 +200,7 @@ func TestASlowComponentDelaysNoOther(t *testing.T) {
 
 func TestWrongSubscriptionsAreRefused(t *testing.T) {
 	w := upWorld(t, newKafka(t, 1), func(w *world) {
-		w.cfg.Subscribe.StartTimeout = 50 * time.Millisecond
+		w.cfg.Subscribe.StartTimeout = time.Second
 		w.cfg.Subscribe.MaxStreams = 1
 	})
 	start := &sluicev1.SubscribeRequest{Message: &sluicev1.SubscribeRequest_Start_{Start: &sluicev1.SubscribeRequest_Start{}}}

@@ -245,7 +245,7 @@ func TestAComponentThatIsAwayRefusesNobodyForGood(t *testing.T) {
 	c.says(func(context.Context, string) (*sluicev1.VerifyResponse, error) {
 		return nil, status.Error(codes.Unavailable, "later")
 	})
-	a := newAsking(t, c, func(t *Type) { t.Callback.BreakerFailures, t.Callback.BreakerOpen = 3, 200*time.Millisecond })
+	a := newAsking(t, c, func(t *Type) { t.Callback.BreakerFailures, t.Callback.BreakerOpen = 3, 2*time.Second })
 	for i := range int64(3) {
 		a.expect("x", CauseAway, c, i+1) // nothing is remembered
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -295,6 +296,9 @@ func ready(ctx context.Context, address string, pid int) error {
 	}
 }
 
+// chosen are the ports that freePort has returned: who got one may not listen yet.
+var chosen sync.Map
+
 // freePort is one of loopback that was free a moment ago, below those that the
 // system gives to connections.
 func freePort() (int, error) {
@@ -304,6 +308,9 @@ func freePort() (int, error) {
 			return 0, err
 		}
 		port := 20_000 + (int(b[0])<<8|int(b[1]))%12_000
+		if _, again := chosen.LoadOrStore(port, true); again {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue

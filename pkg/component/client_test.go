@@ -23,7 +23,7 @@ func TestDialReportsEveryMissingOption(t *testing.T) {
 }
 
 func TestDialTellsWhyItCannotConnect(t *testing.T) {
-	ctx, cancel := context.WithTimeout(timeout(t), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(timeout(t), time.Second)
 	defer cancel()
 	_, err := Dial(ctx, options("127.0.0.1:1"))
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "refused") {

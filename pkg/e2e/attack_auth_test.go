@@ -148,7 +148,7 @@ func newTokens(owner string) func(context.Context, *party) error {
 // endsWhileConnected stays longer than its token.
 func endsWhileConnected(t *testing.T) func(context.Context, *party) error {
 	return func(ctx context.Context, p *party) error {
-		s, err := p.member(ctx, fmt.Sprintf(`{"token":%q}`, shortToken(t, 2*time.Second)))
+		s, err := p.member(ctx, fmt.Sprintf(`{"token":%q}`, shortToken(t, 4*time.Second)))
 		if err != nil {
 			return err
 		}

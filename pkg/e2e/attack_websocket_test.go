@@ -145,6 +145,7 @@ func idleUpgrade(ctx context.Context, p *party) error {
 	if err != nil {
 		return err
 	}
+	begun := time.Now()
 	ws, err := p.websocket(ctx, "&sid="+s.sid)
 	if err != nil {
 		return err
@@ -153,7 +154,6 @@ func idleUpgrade(ctx context.Context, p *party) error {
 	if err := ws.text("2probe"); err != nil {
 		return err
 	}
-	begun := time.Now()
 	if err := ws.closedWith(0); err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (b *backing) keys(t *testing.T, pattern string) []string {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: b.redis})
 	defer func() { _ = c.Close() }() // the connection is the test's own
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var all []string
 	it := c.Scan(ctx, 0, b.prefix+":"+pattern, 1000).Iterator()

@@ -151,7 +151,7 @@ func (c *cluster) startAPI(name string) *apiProcess {
 // dial connects a component.
 func (c *cluster) dial(api *apiProcess) *component.Client {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	client, err := component.Dial(ctx, component.Options{
 		Address: api.address, Component: "tests", Token: componentToken,

@@ -82,7 +82,7 @@ func connectAll(t *testing.T, f *fleet, url string, up *upEvents) []person {
 
 func push(t *testing.T, c *component.Client, p component.Push) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if _, err := c.Push(ctx, p); err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func severalTargets(t *testing.T, f *fleet, c *component.Client, people []person
 			f.expect(other.client, time.Second, "several")
 		}
 	}
-	f.expect(p.client, 10*time.Second, "several", "once")
+	f.expect(p.client, 30*time.Second, "several", "once")
 }
 
 func calls(t *testing.T, f *fleet, c *component.Client, people []person) {
@@ -255,7 +255,7 @@ func lookUps(t *testing.T, c *component.Client, people []person) {
 				want[p.sid] = true
 			}
 		}
-		eventually(t, 15*time.Second, "members of "+doc, func() bool {
+		eventually(t, 30*time.Second, "members of "+doc, func() bool {
 			got := 0
 			for s, err := range c.Sockets(ctx, component.List{Of: component.Of{Document: doc}}) {
 				if err != nil {
@@ -279,6 +279,6 @@ func leaveAll(t *testing.T, c *cluster, f *fleet, people []person, up *upEvents)
 		return !slices.ContainsFunc(people, func(p person) bool { return up.count(component.Disconnect, p.sid, "") != 1 })
 	})
 	for _, pattern := range []string{"user:clients:*", "guid:clients:*", "client:*", "guid:nodes:*"} {
-		eventually(t, 15*time.Second, "no keys of "+pattern, func() bool { return len(c.back.keys(t, pattern)) == 0 })
+		eventually(t, 30*time.Second, "no keys of "+pattern, func() bool { return len(c.back.keys(t, pattern)) == 0 })
 	}
 }

@@ -62,7 +62,7 @@ func newFleet(t *testing.T) *fleet {
 			t.Errorf("clients: %v", err)
 		}
 	})
-	f.wait(20*time.Second, "the clients' process to start", func() bool { return f.ready })
+	f.wait(time.Minute, "the clients' process to start", func() bool { return f.ready })
 	return f
 }
 

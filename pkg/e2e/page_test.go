@@ -80,7 +80,7 @@ func browser(t *testing.T) string {
 // pushComment does what the grpcurl line in ws-dev's greeting does.
 func pushComment(t *testing.T, api string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	c, err := component.Dial(ctx, component.Options{Address: api, Component: docs.Component, Token: devDocsToken})
 	if err != nil {

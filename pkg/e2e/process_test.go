@@ -138,12 +138,18 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	}
 }
 
+// given are the ports that freePort has returned: who got one may not listen yet.
+var given sync.Map
+
 // freePort returns a port of loopback that was free a moment ago. It is below
 // those that the system gives to connections, which would take it meanwhile.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
 		port := 20_000 + rand.IntN(12_000)
+		if _, again := given.LoadOrStore(port, true); again {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue

@@ -231,7 +231,7 @@ func TestDeliveriesResumeWhenTheSameBootIsReachableAgain(t *testing.T) {
 
 func TestAnIdleQueueEndsItsSender(t *testing.T) {
 	cfg := testConfig()
-	cfg.IdleAfter = 30 * time.Millisecond
+	cfg.IdleAfter, cfg.DeliverWithin = 30*time.Millisecond, patience
 	var b inbox
 	p := start(t, cfg, 1, "boot", "", &fake{deliver: b.take})
 	c := dial(t, cfg, newBook(p.Member))

@@ -161,7 +161,7 @@ func TestAStoppingServerCutsItsTunnels(t *testing.T) {
 
 func TestATunnelThatBeginsBadlyLeavesNothing(t *testing.T) {
 	cfg := testConfig()
-	cfg.TunnelOpenTimeout = 30 * time.Millisecond
+	cfg.TunnelOpenTimeout = time.Second
 	p := start(t, cfg, 1, "boot", "", &fake{}) // a request that came through would crash
 	c := dial(t, cfg, newBook(p.Member))
 	l, err := c.take(p.Address)
