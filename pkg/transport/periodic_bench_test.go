@@ -27,7 +27,7 @@ func idleCrowd(tb testing.TB, n int) (*Server, []*Session) {
 		if !v.insert(s, 0, s.beat.Begin(&v.policy, s.version(), false, begun)) {
 			tb.Fatal("a session is not taken")
 		}
-		v.opened(s, nil)
+		v.opened(s, silent{})
 		all[i] = s
 	}
 	return v, all
