@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding/gzip" // so that this server, too, could inflate
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -139,7 +140,9 @@ func TestACompressedMessageIsBoundedByWhatItInflatesTo(t *testing.T) {
 	} {
 		req := pushTo("doc-1", "e", `["`+strings.Repeat("x", tc.size)+`"]`)
 		var err error
-		grew := heaviest(func() { _, err = w.client.Push(w.ctx(), req, grpc.UseCompressor(gzip.Name)) })
+		// Without a deadline: compressing a bomb takes a slow machine a while.
+		ctx := metadata.AppendToOutgoingContext(t.Context(), metaComponent, "docs", metaToken, token)
+		grew := heaviest(func() { _, err = w.client.Push(ctx, req, grpc.UseCompressor(gzip.Name)) })
 		if status.Code(err) != tc.want {
 			t.Errorf("%s: %v", tc.name, err)
 		}
@@ -153,7 +156,9 @@ func TestACompressedMessageIsBoundedByWhatItInflatesTo(t *testing.T) {
 func TestOneConnectionHasABoundedNumberOfCalls(t *testing.T) {
 	const limit = 10
 	for opened, refused := range map[int]bool{limit: false, limit + 1: true, 100 * limit: true} {
-		w := newWorld(t, func(w *world) { w.cfg.Server.MaxStreams = limit })
+		w := newWorld(t, func(w *world) { // none of them ends by itself
+			w.cfg.Server.MaxStreams, w.cfg.Subscribe.StartTimeout = limit, patience
+		})
 		r := w.rude(t)
 		go func() {
 			for range opened {

@@ -11,10 +11,12 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
+	random "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -152,14 +154,20 @@ func TestAPortThatIsTakenIsSaid(t *testing.T) {
 	}
 }
 
+// freeAddress is one of loopback that was free a moment ago, with a port below
+// those that the system gives to connections, which would take it meanwhile.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+random.IntN(12_000))))
+		if err != nil {
+			continue
+		}
+		_ = l.Close() // it served its purpose
+		return l.Addr().String()
 	}
-	defer func() { _ = l.Close() }() // it served its purpose
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 func within(t *testing.T, what string, ok func() bool) {

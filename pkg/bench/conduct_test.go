@@ -20,7 +20,8 @@ func quick(change func(*Scenario)) Scenario {
 	s := defaultScenario()
 	s.name = "quick"
 	s.Clients.Sockets, s.Clients.Documents = 200, 1
-	s.Load = LoadSection{Duration: 1200 * time.Millisecond, Settle: 5 * time.Second, OnTheWay: 2 * time.Second}
+	// The last two are for slow machines: settling ends when nothing is missing.
+	s.Load = LoadSection{Duration: 1200 * time.Millisecond, Settle: 30 * time.Second, OnTheWay: 10 * time.Second}
 	s.Push.Every, s.Push.To, s.Push.Payload = 50*time.Millisecond, "each", "article"
 	change(&s)
 	return s
@@ -99,7 +100,7 @@ func TestAFaithfulServerHasNoProblems(t *testing.T) {
 // conductor and report.
 func TestALossyServerIsReported(t *testing.T) {
 	server, target := standFor(t, stand.Faults{Lose: 101, Repeat: 211})
-	r := conduct(t, quick(func(*Scenario) {}), target)
+	r := conduct(t, quick(func(s *Scenario) { s.Load.Settle = 5 * time.Second }), target) // all of it: what is lost never comes
 	m := &r.Messages
 	if server.Lost() == 0 || server.Repeated() == 0 || m.Lost != server.Lost() || m.Duplicates != server.Repeated() || m.Expected != m.Pushed*200 || m.Delivered != m.Expected-m.Lost {
 		t.Errorf("%+v; the server lost %d and repeated %d", *m, server.Lost(), server.Repeated())
@@ -113,7 +114,7 @@ func TestALossyServerIsReported(t *testing.T) {
 func TestACutIsSurvivedAndTimed(t *testing.T) {
 	_, target := standFor(t, stand.Faults{})
 	r := conduct(t, quick(func(s *Scenario) {
-		s.Load.Duration = 5 * time.Second
+		s.Load.Duration = 8 * time.Second // all have to be back
 		s.Cut = CutSection{After: 500 * time.Millisecond, Share: 1}
 	}), target)
 	if len(r.Problems) != 0 || r.Coming.Left != 200 || r.Coming.Connects != 400 || r.Coming.Recovery <= 0 {
