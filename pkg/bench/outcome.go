@@ -1,11 +1,15 @@
 package bench
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"sluice/pkg/bench/report"
+	"sluice/pkg/bench/swarm"
 )
 
 // settle counts what became of everything, and says what is wrong.
@@ -28,6 +32,9 @@ func (c *conductor) settle(ctx context.Context) error {
 	r.Coming.Left, r.Coming.Connects, r.Coming.Drops = s.Left, s.Connects, s.Drops
 	r.Coming.Slow, r.Coming.SlowEnds = s.Slow, s.SlowEnds
 	r.Connect.Failures = s.Failures
+	if r.Faults, err = c.faults(); err != nil {
+		return err
+	}
 	r.Memory.After = c.restOf(ctx, func(p *report.Process, n int64) { p.After = n }).resident
 	r.Servers = c.probe.reports
 	if p := &c.scenario.Push; p.To == toAll {
@@ -38,12 +45,44 @@ func (c *conductor) settle(ctx context.Context) error {
 	return nil
 }
 
+// faults are the first that happened to messages, of each kind as many as a
+// worker keeps.
+func (c *conductor) faults() ([]report.Fault, error) {
+	answers, err := c.crew.call(order{Op: opFaults})
+	if err != nil {
+		return nil, err
+	}
+	var all []swarm.Fault
+	for i := range answers {
+		all = append(all, answers[i].Faults...)
+	}
+	slices.SortFunc(all, func(a, b swarm.Fault) int {
+		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Message, b.Message), cmp.Compare(a.Client, b.Client))
+	})
+	var told []report.Fault
+	kept := map[swarm.What]int{}
+	for _, f := range all {
+		if kept[f.What]++; kept[f.What] > swarm.FaultsKept {
+			continue
+		}
+		to := destination{document: fmt.Sprintf("?%d", f.Stream)} // what nobody has sent
+		if int(f.Stream) < len(c.times) {
+			to = c.destination(f.Stream)
+		}
+		at, _ := c.sentAt(f.Stream, f.Message)
+		told = append(told, report.Fault{
+			What: string(f.What), Client: f.Client, Message: f.Message, Document: to.document + to.socket, At: max(time.Duration(at-c.watch.began).Seconds(), 0),
+		})
+	}
+	return told, nil
+}
+
 func (c *conductor) messages(s *census, answers []answer) {
 	m := &c.run.Messages
 	for _, times := range c.times {
 		m.Pushed += uint64(len(times))
 	}
-	m.Refused = c.refused
+	m.Refused, m.Ephemeral = c.refused, c.scenario.Push.Ephemeral
 	m.Balance = balanceOf(answers)
 	m.Delivered, m.Duplicates, m.Late, m.Foreign, m.Gaps = s.Delivered, s.Duplicates, s.Late, s.Foreign, s.Gaps
 	m.Latency = report.QuantilesOf(&s.Latency)

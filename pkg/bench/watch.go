@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/pkg/bench/report"
+	"sluice/pkg/bench/swarm"
 	"sluice/pkg/bench/tally"
 )
 
@@ -14,6 +15,7 @@ import (
 type watch struct {
 	c             *conductor
 	from          time.Time
+	began         int64 // the same by the clients' clock
 	workersBefore int64 // memory of the workers, without connections
 
 	mu     sync.Mutex // guards what follows
@@ -27,7 +29,7 @@ type watch struct {
 }
 
 func newWatch(c *conductor) *watch {
-	w := &watch{c: c, from: time.Now(), at: time.Now()}
+	w := &watch{c: c, from: time.Now(), began: swarm.Now(), at: time.Now()}
 	if w.look() == nil {
 		w.workersBefore = w.sum.resident
 	}

@@ -56,6 +56,7 @@ const (
 	opSnapshot = "snapshot"
 	opBalance  = "balance"
 	opSockets  = "sockets"
+	opFaults   = "faults"
 )
 
 // answer is what a worker says to an order.
@@ -64,6 +65,7 @@ type answer struct {
 	Stats    *swarm.Stats   `json:"stats,omitempty"`
 	Balance  *tally.Balance `json:"balance,omitempty"`
 	Sockets  []string       `json:"sockets,omitempty"`
+	Faults   []swarm.Fault  `json:"faults,omitempty"`
 	Allowed  int            `json:"allowed,omitempty"`
 	Resident int64          `json:"resident,omitempty"`
 	CPU      float64        `json:"cpu,omitempty"`
@@ -160,6 +162,11 @@ func do(s *swarm.Swarm, o *order) (a answer, answered bool) {
 		ids, err := s.SocketIDs()
 		a = answerOf(err)
 		a.Sockets = ids
+		return a, true
+	case opFaults:
+		faults, err := s.Faults()
+		a = answerOf(err)
+		a.Faults = faults
 		return a, true
 	case opBalance:
 		balance, err := s.Balance()

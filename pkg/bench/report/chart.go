@@ -88,13 +88,13 @@ func (c *chart) highest() float64 {
 	return highest
 }
 
-// ceiling is the next round number: 1, 2 or 5 and zeros.
+// ceiling is the next number whose quarters are round: 1, 2, 4 or 8 and zeros.
 func ceiling(v float64) float64 {
 	if v <= 0 {
 		return 1
 	}
 	unit := math.Pow(10, math.Floor(math.Log10(v)))
-	for _, f := range []float64{1, 2, 5} {
+	for _, f := range []float64{1, 2, 4, 8} {
 		if v <= f*unit {
 			return f * unit
 		}

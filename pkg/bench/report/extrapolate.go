@@ -37,6 +37,9 @@ func Extrapolate(r *Run, sockets int) []Extrapolation {
 	n, m, cpu := float64(sockets), &r.Memory, &r.CPU
 	add(m.PerMore > 0, (float64(m.Idle)+m.PerMore*(n-float64(r.Sockets)))/1e9, "memory of the gateways, idle", "GB resident",
 		"%s for %s sockets, and %.0f bytes for each one more", size(m.Idle), count(uint64(r.Sockets)), m.PerMore)
+	if k := m.Kernel; k != nil {
+		add(true, k.PerEnd*n/1e9, "memory of the kernel for the gateways' ends, beside that", "GB", "about %.0f bytes for each", k.PerEnd)
+	}
 	add(cpu.PerConnect > 0, cpu.PerConnect*articleRate/1e6, fmt.Sprintf("CPU of the gateways at %s connects per second", count(articleRate)), "cores",
 		"%.1f µs for each connect", cpu.PerConnect)
 	add(cpu.PerConnect > 0, cpu.PerConnect*n/1e6, "CPU of the gateways until all are connected", "core seconds", "the same")

@@ -8,12 +8,12 @@ import (
 
 func TestFiguresAreExtrapolatedInAStraightLine(t *testing.T) {
 	r := Run{Sockets: 100_000, PushToAllEvery: 5}
-	r.Memory.Idle, r.Memory.PerMore = 600e6, 2000
+	r.Memory.Idle, r.Memory.PerMore, r.Memory.Kernel = 600e6, 2000, &Kernel{PerEnd: 4000}
 	r.CPU = CPU{PerConnect: 200, PerDelivery: 20, Empty: .02, Idle: .1}
 	want := []struct {
 		value float64
 		unit  string
-	}{{1.4, "GB resident"}, {3.2, "cores"}, {100, "core seconds"}, {.42, "cores"}, {10, "core seconds"}, {2, "cores"}}
+	}{{1.4, "GB resident"}, {2, "GB"}, {3.2, "cores"}, {100, "core seconds"}, {.42, "cores"}, {10, "core seconds"}, {2, "cores"}}
 	got := Extrapolate(&r, 500_000)
 	if len(got) != len(want) {
 		t.Fatalf("%+v", got)

@@ -36,6 +36,8 @@ type Run struct {
 	Scale    []string `json:"scale,omitempty"` // how the run differs from the scenario, in sentences
 	Notes    []string `json:"notes,omitempty"` // what has to be known of the figures
 	Problems []string `json:"problems,omitempty"`
+	// Faults are the first of those that the messages' counts are of.
+	Faults []Fault `json:"faults,omitempty"`
 	// Extrapolated is what the figures come to at the scenario's size.
 	Extrapolated []Extrapolation `json:"extrapolated,omitempty"`
 
@@ -136,7 +138,18 @@ type Messages struct {
 	Peak       float64   `json:"peak"` // the best second
 	Latency    Quantiles `json:"latency"`
 	Gaps       uint64    `json:"gaps"`
+	Ephemeral  bool      `json:"ephemeral,omitempty"` // what is lost is no problem
 	tally.Balance
+}
+
+// Fault is what happened to one message on its way to one client.
+type Fault struct {
+	What   string `json:"what"`   // lost, doubled, late or misdirected
+	Client uint32 `json:"client"` // from 0 on, over all workers
+	// Message counts from 1 on those to the same document, or to all.
+	Message  uint32  `json:"message"`
+	Document string  `json:"document,omitempty"` // or socket; "" for all
+	At       float64 `json:"at"`                 // when it was pushed, in the seconds of the series
 }
 
 // Upward is what clients sent, receipts or events.

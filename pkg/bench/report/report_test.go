@@ -32,12 +32,13 @@ func sample() *Report {
 		}},
 		Light:        Costs{Seconds: 5, Lasted: 4, Delivered: 90, Cores: .1, PerMessage: 50, Down: q(1), Roundtrip: q(2)},
 		Load:         Costs{Seconds: 62, Lasted: 60.2, Delivered: 23_990, Cores: .55, PerMessage: 43.21, GC: .012, Down: q(1.5)},
+		Faults:       []Fault{{What: "doubled", Client: 7, Message: 3, At: 1.25}, {What: "lost", Client: 1999, Message: 12, Document: "bench-4", At: 58}},
 		Notes:        []string{"Something has to be known."},
 		Extrapolated: []Extrapolation{{What: "memory", Sockets: 500_000, Value: 2.5, Unit: "GB", From: "what was measured"}},
 		CPU:          CPU{PerConnect: 151.2, PerDelivery: 43.21, Idle: .01, Load: .55, GC: .012},
 		Messages: Messages{
 			Pushed: 12, Delivered: 23_990, Rate: 398.6, Peak: 2000, Latency: q(1.5), Duplicates: 3,
-			Balance: tally.Balance{Expected: 23_000, Lost: 5, Open: 990},
+			Balance: tally.Balance{Expected: 23_000, Lost: 5, Open: 990}, Ephemeral: true,
 		},
 		Receipts: Upward{Sent: 23_990, Received: 23_989, Lost: 1, Time: q(12)},
 		Coming:   Coming{Left: 9_600, Connects: 11_600, Drops: map[string]uint64{"reset": 4}, Recovery: 1.25},
@@ -142,7 +143,7 @@ func TestChartsGoOnOverSecondsWithoutMessages(t *testing.T) {
 	if want := "M1.0 1.0h.01L3.0 3.0"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	for v, want := range map[float64]float64{0: 1, .03: .05, 1: 1, 1.1: 2, 21: 50, 51: 100} {
+	for v, want := range map[float64]float64{0: 1, .03: .04, 1: 1, 1.1: 2, 21: 40, 51: 80, 81: 100} {
 		if got := ceiling(v); math.Abs(got-want) > 1e-9 {
 			t.Errorf("the axis of %v ends at %v, want %v", v, got, want)
 		}

@@ -43,7 +43,7 @@ var rows = []row{
 		if r.Memory.Idle == 0 || r.Memory.Peak <= r.Memory.Idle {
 			return ""
 		}
-		return fmt.Sprintf("%s, %.0f B a socket", size(r.Memory.Peak-r.Memory.Idle), float64(r.Memory.Peak-r.Memory.Idle)/float64(r.Sockets))
+		return size(r.Memory.Peak-r.Memory.Idle) + ", " + count(uint64(r.Memory.Peak-r.Memory.Idle)/uint64(max(r.Sockets, 1))) + " B a socket"
 	}},
 	{"messages pushed", func(r *Run) string { return nonzero(r.Messages.Pushed) }},
 	{"delivered of expected", func(r *Run) string {
@@ -56,7 +56,11 @@ var rows = []row{
 		if r.Messages.Pushed == 0 {
 			return ""
 		}
-		return count(r.Messages.Lost) + " / " + count(r.Messages.Duplicates)
+		text := count(r.Messages.Lost) + " / " + count(r.Messages.Duplicates)
+		if r.Messages.Lost > 0 && r.Messages.Ephemeral {
+			text += " (pushed as ephemeral: may be lost)"
+		}
+		return text
 	}},
 	{"late / for others", func(r *Run) string { return pair(r.Messages.Late, r.Messages.Foreign) }},
 	{"on their way at a leave", func(r *Run) string { return nonzero(r.Messages.Open) }},
@@ -103,6 +107,7 @@ var rows = []row{
 		return fmt.Sprintf("%.1f s", r.Coming.Recovery)
 	}},
 	{"dropped by the server", func(r *Run) string { return Reasons(r.Coming.Drops) }},
+	{"slow readers in the end", func(r *Run) string { return nonzero(uint64(r.Coming.Slow)) }},
 	{"slow readers dropped", func(r *Run) string { return Reasons(r.Coming.SlowEnds) }},
 	{"closed under load, by the servers' count", func(r *Run) string { return Reasons(closes(r.Servers)) }},
 	{"failed connects", func(r *Run) string { return Reasons(r.Connect.Failures) }},
@@ -249,7 +254,25 @@ func (g *group) write(b *strings.Builder) {
 		for _, s := range r.Problems {
 			fmt.Fprintf(b, "  %s: PROBLEM: %s\n", r.Target, s)
 		}
+		for i := range r.Faults[:min(len(r.Faults), faultsShown)] {
+			fmt.Fprintf(b, "  %s: %s\n", r.Target, &r.Faults[i])
+		}
+		if n := len(r.Faults); n > faultsShown {
+			fmt.Fprintf(b, "  %s: and %d more in report.json\n", r.Target, n-faultsShown)
+		}
 	}
+}
+
+// faultsShown is how many faults a terminal is bothered with.
+const faultsShown = 10
+
+// String is a line of the report.
+func (f *Fault) String() string {
+	to := "all"
+	if f.Document != "" {
+		to = "document " + f.Document
+	}
+	return fmt.Sprintf("%s: client %d, message %d to %s, pushed at %.1f s", f.What, f.Client, f.Message, to, f.At)
 }
 
 // count writes a number with commas.
@@ -300,7 +323,7 @@ func size(n int64) string {
 	switch {
 	case n < 10_000:
 		return count(uint64(max(n, 0))) + " B"
-	case n < 10_000_000:
+	case n < 1_000_000:
 		return fmt.Sprintf("%.1f KB", float64(n)/1e3)
 	case n < 10_000_000_000:
 		return fmt.Sprintf("%.1f MB", float64(n)/1e6)

@@ -18,6 +18,9 @@ type Faults struct {
 	Swap   uint64 // send one after the next
 	// Drop closes the connection instead of delivering.
 	Drop uint64
+	// Times, if it is set, says how often a message goes to who is in these
+	// rooms: 0, 1 or 2 times.
+	Times func(rooms []string, message []byte) int
 }
 
 // Server is a stand-in. Make one with Listen.
@@ -109,6 +112,9 @@ func (s *Server) push(room string, text []byte) {
 		}
 		s.deliveries++
 		what := s.dueLocked()
+		if s.faults.Times != nil {
+			what = [...]action{never, once, twice}[s.faults.Times(c.rooms, text)]
+		}
 		orders = append(orders, order{c, what})
 	}
 	s.mu.Unlock()

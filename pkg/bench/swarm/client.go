@@ -200,14 +200,17 @@ func (l *loop) counted(c *client, rest []byte) {
 	m, ok := parseMark(rest)
 	if !ok || m.Stream != c.stream {
 		l.stats.Foreign++
+		l.fault(Misdirected, c, m.Stream, m.Number)
 		return
 	}
 	switch c.seen.See(m.Number) {
 	case tally.Duplicate:
 		l.stats.Duplicates++
+		l.fault(Doubled, c, m.Stream, m.Number)
 		return
 	case tally.Late:
 		l.stats.Late++
+		l.fault(Late, c, m.Stream, m.Number)
 	case tally.New:
 	}
 	l.stats.Delivered++

@@ -32,6 +32,8 @@ type loop struct {
 	ledgers []tally.Ledger
 	ended   []endedSession
 	stats   Stats
+	faults  []Fault
+	kept    map[What]int // of each kind
 	now     int64
 	swept   int64
 
@@ -55,6 +57,7 @@ type retry struct {
 }
 
 type endedSession struct {
+	client *client
 	stream uint32
 	tally.Session
 }

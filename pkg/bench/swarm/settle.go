@@ -11,7 +11,7 @@ const leaveTimeout = 5 * time.Second
 
 // finished keeps a session until it can be settled.
 func (l *loop) finished(c *client, until int64, settle time.Duration) {
-	l.ended = append(l.ended, endedSession{stream: c.stream, Session: tally.Session{
+	l.ended = append(l.ended, endedSession{client: c, stream: c.stream, Session: tally.Session{
 		From: c.since, Until: until, Settle: int64(settle), Seen: c.seen,
 	}})
 	c.seen = tally.Sequence{}
@@ -46,7 +46,11 @@ func (l *loop) sweep() {
 }
 
 func (l *loop) settle(s *endedSession) {
-	l.stats.Balance.Add(l.ledgers[s.stream].Settle(&s.Session))
+	b := l.ledgers[s.stream].Settle(&s.Session)
+	l.stats.Balance.Add(b)
+	if b.Lost > 0 {
+		l.missed(s.client, s.stream, &s.Session)
+	}
 }
 
 func (l *loop) snapshot() Stats {

@@ -70,6 +70,17 @@ func (l *Ledger) Settle(s *Session) Balance {
 	}
 }
 
+// Missed lists messages that Settle counts as lost, the first so many.
+func (l *Ledger) Missed(s *Session, most int) (numbers []uint32) {
+	last := l.before(s.Until - s.Settle + 1)
+	for n := l.before(s.From) + 1; n <= last && len(numbers) < most; n++ {
+		if _, failed := slices.BinarySearch(l.failed, n); !failed && !s.Seen.Saw(n) {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
 // before is the number of the last message sent before a time, 0 for none.
 func (l *Ledger) before(at int64) uint32 {
 	i, _ := slices.BinarySearch(l.times, at)
