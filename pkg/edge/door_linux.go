@@ -176,27 +176,45 @@ func (d *door) admit(v *visitor) {
 	}
 	v.behind, v.due = behind, time.Now().Add(d.l.cfg.HeaderTimeout)
 	v.place.Store(place)
-	d.wait(v, d.set.Add)
+	fd, number := v.fd, v.number // v may be served, and gone, as soon as it is watched
+	if !d.wait(v) {
+		v.close()
+	} else if d.set.Add(fd, number) != nil {
+		if v := d.leave(fd, number); v != nil {
+			v.abort()
+		}
+	}
 }
 
-// wait waits for v, and has it watched. What has come already is an event, too.
-func (d *door) wait(v *visitor, watch func(fd int, number int32) error) {
-	fd, number := v.fd, v.number // v may be served, and gone, as soon as it is watched
+// wait lets v wait. It is false when the door is closed.
+func (d *door) wait(v *visitor) bool {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waitLocked(v)
+}
+
+func (d *door) waitLocked(v *visitor) bool {
 	if d.closed {
-		d.mu.Unlock()
-		v.close()
-		return
+		return false
 	}
 	if len(d.waiting) == 0 {
 		d.sweeper.Reset(d.l.cfg.HeaderTimeout / sweeps)
 	}
-	d.waiting[fd] = v
+	d.waiting[v.fd] = v
+	return true
+}
+
+// again has v wait once more, as nothing has come. It is watched with the lock
+// held: once it waits it may be too late, and its descriptor another one's.
+func (d *door) again(v *visitor) {
+	d.mu.Lock()
+	watched := d.waitLocked(v) && d.set.Again(v.fd, v.number) == nil
+	if !watched {
+		delete(d.waiting, v.fd)
+	}
 	d.mu.Unlock()
-	if watch(fd, number) != nil {
-		if v := d.leave(fd, number); v != nil {
-			v.abort()
-		}
+	if !watched {
+		v.abort()
 	}
 }
 
@@ -232,14 +250,10 @@ func (d *door) arrived(e epoll.Event) (v *visitor, serve bool) {
 func (d *door) hold(v *visitor) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	v.due = time.Now().Add(d.l.cfg.HeaderTimeout)
+	if !d.waitLocked(v) {
 		return net.ErrClosed
 	}
-	if len(d.waiting) == 0 {
-		d.sweeper.Reset(d.l.cfg.HeaderTimeout / sweeps)
-	}
-	v.due = time.Now().Add(d.l.cfg.HeaderTimeout)
-	d.waiting[v.fd] = v
 	return nil
 }
 

@@ -317,6 +317,37 @@ func BenchmarkPlainRequest(b *testing.B) {
 	})
 }
 
+// A goroutine that finds nothing to read, as its event was for what has been read
+// or for another one, lets the connection wait on.
+func TestWhoHasSaidNothingWaitsOn(t *testing.T) {
+	w := newWorld(t, nil, tellWho)
+	d := w.listener.door
+	waiting := func() (v *visitor) {
+		eventually(t, "one that waits", func() bool {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			for _, v = range d.waiting {
+			}
+			return v != nil
+		})
+		return d.leave(v.fd, v.number)
+	}
+	conn := w.dial()
+	for range 3 {
+		d.serve(waiting())
+	}
+	if status, _ := ask(t, conn, plainHead); status != 200 {
+		t.Errorf("answered %d", status)
+	}
+	conn = w.dial()
+	v := waiting()
+	w.listener.Close()
+	d.serve(v)
+	if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
+		t.Errorf("a door that is closed lets it wait: %d %v", n, err)
+	}
+}
+
 // BenchmarkDoor reports the processor time of this process, clients included, for
 // each connection that comes in a burst, asks and is answered at the door.
 func BenchmarkDoor(b *testing.B) {

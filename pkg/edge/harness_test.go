@@ -28,11 +28,12 @@ func quiet() *elog.Component {
 
 // world is a port that serves, with a handler that tells who asks.
 type world struct {
-	t       testing.TB
-	port    *Port
-	tls     *TLS
-	address string
-	handed  atomic.Int64 // connections that net/http has got
+	t        testing.TB
+	port     *Port
+	tls      *TLS
+	address  string
+	handed   atomic.Int64 // connections that net/http has got
+	listener *Listener
 }
 
 // newWorld listens. With certificates in cfg it speaks TLS.
@@ -55,6 +56,7 @@ func newWorld(t testing.TB, change func(*Config), handler http.HandlerFunc) *wor
 	}
 	w := &world{t: t, port: NewPort(cfg, NewMetrics(prometheus.NewRegistry()), quiet()), address: inner.Addr().String()}
 	listener := w.port.Listen(inner.(*net.TCPListener))
+	w.listener = listener
 	server := w.port.Server(handler)
 	server.ErrorLog = log.New(io.Discard, "", 0)
 	server.ConnState = func(_ net.Conn, state http.ConnState) {

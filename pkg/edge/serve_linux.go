@@ -21,7 +21,7 @@ func (d *door) serve(v *visitor) {
 	n, err := syscall.Read(v.fd, h.buf[:])
 	switch {
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
-		d.wait(v, d.set.Again)
+		d.again(v)
 		return
 	case err != nil || n == 0:
 		if v.behind {
