@@ -73,7 +73,7 @@ func (s *Session) receive(pkt engineio.Packet) {
 			s.leave()
 		}
 	case engineio.Answer:
-		s.control(pong(pkt.Data))
+		_ = s.Send(pong(pkt.Data)) // as large as the client wants it, and so within its bound; slow is closed
 	case engineio.Heard:
 	case engineio.Leave:
 		s.close(ReasonClientClose, byClient)
