@@ -7,8 +7,7 @@ const crowdedShare = 8
 // behind tells whether a client for which so many bytes wait, besides the frame
 // that is leaving, is too far behind to be sent more. When too much waits in
 // all, those go first that are furthest behind, and who takes what it is sent
-// goes on. The more there is, the less a client may have: at twice the total it
-// is nothing, so that this is the bound, however many they are.
+// goes on.
 func (v *Server) behind(waiting int) bool {
 	if waiting == 0 || waiting >= v.cfg.BacklogBytes {
 		return waiting != 0

@@ -34,9 +34,9 @@
 //
 //	goroutine   link.loop: each connection has a goroutine that waits in
 //	            link.park with next to nothing on its stack
-//	reactor     polled.serve: the connection is taken from Go's poller to an
-//	            epoll descriptor of a loop, which lends it a goroutine when there
-//	            is something to read; while idle it has none
+//	reactor     polled.serve: the connection is taken from Go's poller to the
+//	            epoll.Set of a loop, whose epoll.Crew lends it a goroutine when
+//	            there is something to read; while idle it has none
 //
 // In a reactor events come once for each change (edge-triggered), so a
 // connection goes back to waiting only when it has been read empty and nothing
@@ -69,6 +69,6 @@
 // # Locks
 //
 // Session.mu before link.mu before wire.mu; shard.mu alone. No callback is made
-// with any of them held. polled.mu and loop.mu are leaves; the only system calls
-// made with one held are epoll_ctl and shutdown, which do not wait.
+// with any of them held. polled.mu and loop.mu are leaves; the only system call
+// made with one held is epoll_ctl, which does not wait.
 package transport

@@ -119,3 +119,29 @@ func TestABareDescriptorBelowTLSIsTakenOver(t *testing.T) {
 	c.wantsClosed(ReasonTransportClose)
 	eventually(t, "the right count", func() bool { return l.inside.Load() == 0 })
 }
+
+// A descriptor that cannot be watched is closed, and its end told to who wants to
+// know.
+func TestADescriptorThatCannotBeWatchedIsClosed(t *testing.T) {
+	r, err := newReactor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	ends := 0
+	for _, closed := range []func(){nil, func() { ends++ }} {
+		fd, err := syscall.Open("/dev/zero", syscall.O_RDONLY|syscall.O_CLOEXEC, 0) // epoll does not take it
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.adopt(&link{}, fd, closed); err == nil {
+			t.Fatal("it is watched")
+		}
+		if err := syscall.Close(fd); err != syscall.EBADF {
+			t.Errorf("still open: %v", err)
+		}
+	}
+	if ends != 1 {
+		t.Errorf("told %d times", ends)
+	}
+}

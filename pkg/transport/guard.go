@@ -23,9 +23,10 @@ type guardLimits struct {
 // lets pass: endless fragments (also empty ones, which its limit on the size
 // never sees), floods of control frames, each of which costs an answer, lengths
 // of 64 bits with the top bit set, close frames with half a code, and control
-// and later frames that say they are compressed. Everything else that RFC 6455 forbids (reserved bits and opcodes, missing masks, long or
-// fragmented control frames, bad close codes, continuations of nothing) the
-// library refuses itself, with 1002.
+// and later frames that say they are compressed. Everything else that RFC 6455
+// forbids (reserved bits and opcodes, missing masks, long or fragmented control
+// frames, bad close codes, continuations of nothing) the library refuses itself,
+// with 1002.
 type guard struct {
 	limits    *guardLimits
 	skip      uint64 // bytes of payload still to come

@@ -203,3 +203,26 @@ func TestWireEmptiesItself(t *testing.T) {
 	}
 	eventually(t, "nothing left", func() bool { return !w.behind() })
 }
+
+// The same while somebody has the role, who has just seen that nothing waits.
+func TestWireIsEmptiedByWhoHadTheRole(t *testing.T) {
+	near, far := pair(t)
+	w := &wire{carrier: near.(*net.TCPConn)}
+	secure := newBareLink(t, tls.Server(w, insecure), far)
+	if !secure.take() {
+		t.Fatal("the role is taken")
+	}
+	sent := 0
+	for !w.behind() {
+		n, err := w.Write(repeat("x", 10_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent += n
+	}
+	secure.begin() // nothing of its own is left to be written
+	if _, err := io.ReadFull(far, make([]byte, sent)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing left", func() bool { return !w.behind() })
+}

@@ -158,7 +158,7 @@ func (s *Session) openWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	l.push(l.encoded(s.openPacket(false)))
 	s.mu.Lock()
-	s.moveLocked(l)
+	_ = s.moveLocked(l) // the role is ours since newLink
 	closed, fading := s.state.Closed(), s.phaseLocked().fading
 	s.mu.Unlock()
 	if closed {

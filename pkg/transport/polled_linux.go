@@ -16,7 +16,8 @@ import (
 // polled is a TCP connection that a reactor waits for. It is a net.Conn.
 //
 // The descriptor is closed by the last of its users: it must not be used again
-// for another connection while a system call may be made on it.
+// for another connection while a system call may be made on it. None of these
+// calls waits, so that this is at once.
 type polled struct {
 	link *link
 	left func() // told that it was closed; nil when nobody wants to know
@@ -267,9 +268,6 @@ func (x *polled) Close() error {
 	x.signalLocked()
 	lend := !x.reading
 	x.reading = true
-	if x.users > 1 {
-		_ = syscall.Shutdown(int(x.fd), syscall.SHUT_RDWR) // the client shall see it now, if it is still there
-	}
 	x.mu.Unlock()
 	x.loop().forget(x)
 	x.unuse()

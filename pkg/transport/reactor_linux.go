@@ -148,8 +148,10 @@ func (r *reactor) detach(l *link, c *net.TCPConn, closed func()) (*polled, error
 func (r *reactor) adopt(l *link, fd int, closed func()) (*polled, error) {
 	x := newPolled(l, fd, closed)
 	if err := r.watch(x); err != nil {
-		x.left()
 		syscall.Close(fd)
+		if closed != nil {
+			closed()
+		}
 		return nil, err
 	}
 	return x, nil

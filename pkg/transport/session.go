@@ -163,20 +163,28 @@ func (s *Session) send(f *Frame, volatile bool) error {
 	return err
 }
 
-// control sends a packet of the transport's own. It is taken even from who is
-// behind: there are few of them, and they are small.
+// control sends a packet of the transport's own. It is taken even for who is
+// behind: there are few of them, they are small, and no client asks for them.
 func (s *Session) control(f *Frame) {
-	if l := s.link.Load(); l != nil {
-		l.put(l.encoded(f), false)
-		return
+	l := s.link.Load()
+	if l == nil {
+		l = s.controlPoll(f)
 	}
+	if l != nil {
+		l.put(l.encoded(f), false) // without the lock, which who writes may need
+	}
+}
+
+// controlPoll queues f for the next GET, or tells on which WebSocket the session
+// is meanwhile.
+func (s *Session) controlPoll(f *Frame) *link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.link.Load(); l != nil {
-		l.put(l.encoded(f), false)
-	} else if s.phaseLocked().poll != nil && !s.state.Closed() {
+	l := s.link.Load()
+	if l == nil && s.phaseLocked().poll != nil && !s.state.Closed() {
 		s.pushLocked(f)
 	}
+	return l
 }
 
 // Pending is how many bytes wait to leave.

@@ -144,19 +144,15 @@ func (s *Session) releasePolls(t *trial) {
 // switchTo makes l the carrier: what waits for a poll goes first, then all that
 // is sent from now on.
 func (s *Session) switchTo(l *link, t *trial) {
-	mine := l.take()
 	s.mu.Lock()
 	if s.phaseLocked().trial != t || !s.state.Switch() {
 		s.mu.Unlock()
 		l.shut(emptyClose)
-		if mine {
-			l.begin()
-		}
 		return
 	}
 	s.phase.trial = nil
 	l.trial = false
-	s.moveLocked(l)
+	mine := s.moveLocked(l)
 	fading := s.phaseLocked().fading
 	s.mu.Unlock()
 	if fading {
@@ -171,8 +167,10 @@ func (s *Session) switchTo(l *link, t *trial) {
 }
 
 // moveLocked hands what is queued over to l and makes it the carrier. Nobody
-// else sends on l yet, and its role is taken, so nothing is written here.
-func (s *Session) moveLocked(l *link) {
+// else sends on l yet. mine means that l.begin has to follow, without the lock.
+// Otherwise somebody has the role: who had it before what was queued came, and
+// does not give it back before that has left.
+func (s *Session) moveLocked(l *link) (mine bool) {
 	if p := s.phaseLocked().poll; p != nil {
 		for _, f := range p.queue {
 			l.push(l.encoded(f))
@@ -182,8 +180,10 @@ func (s *Session) moveLocked(l *link) {
 		s.wakeLocked()
 		s.phase.poll = nil
 	}
+	mine = l.take() // and not earlier: it might be given back in between
 	s.link.Store(l)
 	s.settleLocked()
+	return mine
 }
 
 // tickTrialLocked looks after a trial: late is a link to be closed, next when

@@ -149,6 +149,9 @@ func (l *link) goOnLocked(full bool, err error) {
 	if buf != nil {
 		chunkPool.Put(buf)
 	}
+	if l.kind == overTLS && l.wire().behind() {
+		full = true // or crypto/tls has written by itself, and found the role taken
+	}
 	if full && err == nil && !l.dead {
 		l.role = flusher
 		l.s.srv.running.Add(1)
