@@ -38,8 +38,12 @@ var ladder = map[string]place{
 	// How very many descriptors are waited for: the client port's and the
 	// sessions' are, and those two do not know each other.
 	"pkg/epoll": {step: 0},
+	// Certificates that nobody else trusts: for tests, and for what is measured.
+	"pkg/devcert": {step: 0},
 	// What ws-bench counts with.
 	"pkg/bench/tally": {step: 0},
+	// Gateways and an API as processes, for ws-bench and bench-peers.
+	"pkg/bench/launch": {step: 0},
 	// A server to try ws-bench on; it knows nothing of its clients.
 	"pkg/bench/stand": {step: 0},
 
@@ -74,7 +78,8 @@ var ladder = map[string]place{
 	"pkg/docs": {step: 2, may: []string{"pkg/component", "pkg/proto/sluice/v1"}},
 	// ws-bench: a component with very many clients of its own.
 	"pkg/bench": {step: 2, may: []string{
-		"pkg/component", "pkg/embedded", "pkg/settings", "pkg/bench/swarm", "pkg/bench/report", "pkg/bench/stand", "pkg/bench/tally",
+		"pkg/component", "pkg/devcert", "pkg/embedded", "pkg/settings",
+		"pkg/bench/launch", "pkg/bench/report", "pkg/bench/stand", "pkg/bench/swarm", "pkg/bench/tally",
 	}},
 	// The same for the component that the client tests talk to.
 	"pkg/echo": {step: 2, may: []string{"pkg/component", "pkg/proto/sluice/v1"}},
@@ -97,7 +102,7 @@ var ladder = map[string]place{
 	// make bench-peers: a server of Sluice's parts, and what measures it and the
 	// peers, which are modules of their own.
 	"scripts/peers/plain": {step: 5, may: []string{"pkg/edge", "pkg/socketio", "pkg/transport"}},
-	"scripts/peers/drive": {step: 5, may: []string{"pkg/component", "pkg/embedded"}},
+	"scripts/peers/drive": {step: 5, may: []string{"pkg/bench/launch", "pkg/component", "pkg/devcert", "pkg/embedded"}},
 }
 
 // ladderProblems compares every import with the map.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/pkg/bench/launch"
 	"sluice/pkg/bench/report"
 	"sluice/pkg/bench/stand"
 	"sluice/pkg/bench/swarm"
@@ -196,16 +197,16 @@ func TestSmallS2OnSluice(t *testing.T) {
 	}
 	t.Setenv("TMPDIR", t.TempDir()) // the logs of what does not start are left
 	began := time.Now()
-	_, err = manage(t.Context(), program, bin, services{}, 1, false, map[string]string{"SLUICE_TRANSPORT_READER": "nonsense"})
-	if !errors.Is(err, errGone) || !strings.Contains(err.Error(), "transport.reader") || time.Since(began) > startTimeout/2 {
+	_, err = manage(t.Context(), program, bin, launch.Services{}, 1, false, map[string]string{"SLUICE_TRANSPORT_READER": "nonsense"})
+	if !errors.Is(err, launch.ErrEnded) || !strings.Contains(err.Error(), "transport.reader") || time.Since(began) > launch.StartTimeout/2 {
 		t.Errorf("a setting that a gateway refuses: %v after %v", err, time.Since(began))
 	}
-	m, err := manage(t.Context(), program, bin, services{}, 2, true, nil)
+	m, err := manage(t.Context(), program, bin, launch.Services{}, 2, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := m.stop(); err != nil {
+		if err := m.stop(false); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Stat(filepath.Join(m.dir, "api.log")); err == nil {

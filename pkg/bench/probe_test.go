@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 func TestMetricsAreReadWithTheirLabels(t *testing.T) {
@@ -63,14 +61,8 @@ func TestProcessesAreReadFromTheSystem(t *testing.T) {
 	}
 }
 
-func TestTokensAreThoseOfUsers(t *testing.T) {
+func TestAClientSaysWhoItIsAndWhatItWants(t *testing.T) {
 	const secret = "a-secret-of-32-bytes-or-a-bit-more"
-	text := appendToken(nil, secret, 17, time.Now())
-	claims := jwt.MapClaims{}
-	_, err := jwt.ParseWithClaims(string(text), claims, func(*jwt.Token) (any, error) { return []byte(secret), nil }, jwt.WithValidMethods([]string{"HS256"}))
-	if err != nil || claims["sub"] != "bench-17" {
-		t.Errorf("%v: %v", claims, err)
-	}
 	a := assignment{Secret: secret, Clients: ClientsSection{Documents: 10}}
 	auth := string(a.auth([]byte("40"), 17))
 	if !strings.HasPrefix(auth, `40{"token":"`) || !strings.HasSuffix(auth, `","documents":["bench-7"]}`) {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"sluice/pkg/bench/launch"
 	"sluice/pkg/bench/report"
 	"sluice/pkg/bench/swarm"
 )
@@ -116,7 +117,7 @@ func (o *runOptions) each(ctx context.Context, program string, targets []Target,
 	if o.manage == 0 {
 		return nil
 	}
-	var back services
+	var back launch.Services
 	if o.given {
 		var err error
 		if back, err = given(os.Getenv); err != nil {
@@ -132,7 +133,7 @@ func (o *runOptions) each(ctx context.Context, program string, targets []Target,
 			if way.name != "" {
 				m.target.Name = fmt.Sprintf("%s, round %d", way.name, round+1)
 			}
-			if err := errors.Join(f(&m.target, way.name, round+1), m.stop()); err != nil {
+			if err := errors.Join(f(&m.target, way.name, round+1), m.stop(false)); err != nil {
 				return err
 			}
 		}

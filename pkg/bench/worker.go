@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"sluice/pkg/bench/launch"
 	"sluice/pkg/bench/swarm"
 	"sluice/pkg/bench/tally"
 )
@@ -210,7 +211,7 @@ func (a *assignment) auth(dst []byte, client uint32) []byte {
 	dst = append(dst, '{')
 	if a.Secret != "" {
 		dst = append(dst, `"token":"`...)
-		dst = appendToken(dst, a.Secret, client, time.Now())
+		dst = launch.AppendToken(dst, a.Secret, client, time.Now())
 		dst = append(dst, `",`...)
 	}
 	if a.Clients.Documents > 0 {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sluice/pkg/bench/launch"
 )
 
 // binaries holds the programs, built once for all tests.
@@ -138,27 +138,13 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 	}
 }
 
-// given are the ports that freePort has returned: who got one may not listen yet.
-var given sync.Map
-
-// freePort returns a port of loopback that was free a moment ago. It is below
-// those that the system gives to connections, which would take it meanwhile.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		port := 20_000 + rand.IntN(12_000)
-		if _, again := given.LoadOrStore(port, true); again {
-			continue
-		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		_ = l.Close() // it served its purpose
-		return port
+	port, err := launch.FreePort()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free port")
-	return 0
+	return port
 }
 
 type logBuffer struct {

@@ -12,8 +12,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"sluice/pkg/devcert"
 )
 
 type settings struct {
@@ -48,8 +49,11 @@ func run(s *settings) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s.cert, s.key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	if err := writeCertificate(s.cert, s.key); err != nil {
+	cert, err := devcert.New(nil, "bench-peers", "127.0.0.1")
+	if err != nil {
+		return err
+	}
+	if s.cert, s.key, err = devcert.Write(cert, dir, "servers"); err != nil {
 		return err
 	}
 	var rounds []round

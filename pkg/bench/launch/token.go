@@ -1,4 +1,4 @@
-package bench
+package launch
 
 import (
 	"crypto/hmac"
@@ -14,9 +14,9 @@ const tokenLife = 24 * time.Hour
 // tokenHead is {"alg":"HS256","typ":"JWT"}.
 const tokenHead = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 
-// appendToken appends a JWT that makes a client a user of its own who may join
-// all documents of the measurement.
-func appendToken(dst []byte, secret string, client uint32, now time.Time) []byte {
+// AppendToken appends a JWT that makes a client a user of its own who may join
+// all documents that begin with bench-.
+func AppendToken(dst []byte, secret string, client uint32, now time.Time) []byte {
 	claims := `{"sub":"bench-` + strconv.FormatUint(uint64(client), 10) + `","docs":["bench-*"],"exp":` +
 		strconv.FormatInt(now.Add(tokenLife).Unix(), 10) + `}`
 	begin := len(dst)
