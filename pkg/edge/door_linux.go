@@ -179,8 +179,9 @@ func (d *door) admit(v *visitor) {
 	fd, number := v.fd, v.number // v may be served, and gone, as soon as it is watched
 	if !d.wait(v) {
 		v.close()
-	} else if d.set.Add(fd, number) != nil {
+	} else if d.set.Add(fd, number) != nil { // the kernel has a bound for that, too
 		if v := d.leave(fd, number); v != nil {
+			d.l.m.refused.WithLabelValues(string(NoFiles)).Inc()
 			v.abort()
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -377,4 +379,17 @@ func BenchmarkDoor(b *testing.B) {
 	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	total := func(u *syscall.Rusage) int64 { return u.Utime.Nano() + u.Stime.Nano() }
 	b.ReportMetric(float64(total(&after)-total(&before))/1000/float64(b.N*burst), "cpu-us/connection")
+}
+
+func TestWhoCannotBeWatchedIsRefusedAndCounted(t *testing.T) {
+	w := newWorld(t, nil, tellWho)
+	fd, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0) // which epoll does not take
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := w.listener.door
+	d.admit(&visitor{d: d, fd: fd, number: -1, peer: netip.MustParseAddrPort("127.0.0.1:1")})
+	if n := w.refused(NoFiles); n != 1 || w.port.table.Total() != 0 {
+		t.Errorf("%d were counted, %d are there", n, w.port.table.Total())
+	}
 }

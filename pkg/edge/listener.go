@@ -17,7 +17,7 @@ const (
 	BadHeader     Verdict = "proxy_header"  // malformed, or not there
 	SlowHeader    Verdict = "proxy_timeout" // not complete in time
 	HandshakeBusy Verdict = "handshake_busy"
-	NoFiles       Verdict = "no_files" // the process has no file descriptor left
+	NoFiles       Verdict = "no_files" // no file descriptor is left, or the kernel watches no more of them
 )
 
 // Port is what all listeners of a client port share.
