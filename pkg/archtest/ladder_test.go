@@ -25,6 +25,7 @@ var ladder = map[string]place{
 	"pkg/engineio":        {step: 0},
 	"pkg/socketio":        {step: 0},
 	"pkg/reason":          {step: 0},
+	"pkg/plainjson":       {step: 0},
 	"pkg/proto/sluice/v1": {step: 0},
 	"pkg/proto/mesh/v1":   {step: 0},
 	"migrations":          {step: 0},
@@ -54,8 +55,8 @@ var ladder = map[string]place{
 	"pkg/session":   {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/redistest"}},
 	"pkg/stream":    {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/redistest"}},
 	"pkg/replica":   {step: 1, may: []string{"pkg/id"}, tests: []string{"migrations"}},
-	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/proto/sluice/v1"}}, // it asks components that verify
-	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}},   // its messages are generated
+	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/plainjson", "pkg/proto/sluice/v1"}}, // it asks components that verify
+	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}},                    // its messages are generated
 	"pkg/overload":  {step: 1},
 	"pkg/component": {step: 1, may: []string{"pkg/proto/sluice/v1"}},
 	// The clients of ws-bench speak for themselves: a mistake in socketio or
@@ -66,6 +67,7 @@ var ladder = map[string]place{
 	// What a connection means, and what a component may ask.
 	"pkg/gateway": {step: 2, may: []string{
 		"pkg/transport", "pkg/edge", "pkg/socketio", "pkg/auth", "pkg/bus", "pkg/session", "pkg/stream", "pkg/overload", "pkg/id", "pkg/reason",
+		"pkg/plainjson",
 		"pkg/proto/mesh/v1", // it answers the mesh's calls and control requests as they are
 		"pkg/engineio",      // whose errors it sees come back from other gateways
 	}},

@@ -9,7 +9,7 @@ import (
 )
 
 // pure packages are bytes and time in, bytes and actions out.
-var pure = []string{"pkg/id", "pkg/engineio", "pkg/socketio", "pkg/reason"}
+var pure = []string{"pkg/id", "pkg/engineio", "pkg/socketio", "pkg/reason", "pkg/plainjson"}
 
 // outside are the standard library's ways to the world. Names of net that only
 // describe (net/url, net/netip) are harmless.

@@ -33,6 +33,7 @@ type verification struct {
 
 	// One of these.
 	secret   []byte
+	quick    *quick // with a secret
 	source   *source
 	callback *callback
 }
@@ -53,13 +54,17 @@ func newVerifier(cfg Config, log *elog.Component, m *Metrics, now func() time.Ti
 	}
 	for i, t := range cfg.Types {
 		key := fmt.Sprintf("type[%d].", i)
-		vt := &verification{name: t.Name, cfg: t, parser: t.parser(now)}
+		options := t.options(now)
+		vt := &verification{name: t.Name, cfg: t, parser: jwt.NewParser(options...)}
 		if t.Callback.Address != "" {
 			var err error
 			vt.callback, err = newCallback(t, cfg.MaxGrants, log, m, now)
 			errs = append(errs, prefixed(key+"callback.", err))
 		} else {
 			errs = append(errs, vt.keys(key, log, m))
+		}
+		if vt.secret != nil {
+			vt.quick = newQuick(vt.secret, options)
 		}
 		v.types[t.Name] = vt
 	}
@@ -79,8 +84,8 @@ func (v *Verifier) hangUp() {
 	}
 }
 
-// parser has everything that does not depend on the token.
-func (t *Type) parser(now func() time.Time) *jwt.Parser {
+// options say everything that does not depend on the token.
+func (t *Type) options(now func() time.Time) []jwt.ParserOption {
 	opts := []jwt.ParserOption{
 		jwt.WithValidMethods(t.Algorithms),
 		jwt.WithTimeFunc(now),
@@ -96,7 +101,7 @@ func (t *Type) parser(now func() time.Time) *jwt.Parser {
 	if len(t.Audience) > 0 {
 		opts = append(opts, jwt.WithAudience(t.Audience...))
 	}
-	return jwt.NewParser(opts...)
+	return opts
 }
 
 // keys reads the secret, or prepares the JWK set.
@@ -229,10 +234,25 @@ func (v *Verifier) verify(ctx context.Context, authType, token string) (string, 
 func (v *verification) check(ctx context.Context, token string) (*claims, Cause) {
 	c, cause := v.checkOnce(ctx, token)
 	missing := cause == CauseUnknownKey || cause == CauseNoKeys
-	if missing && v.source != nil && v.source.renewed(ctx) {
+	if !missing || v.source == nil {
+		return c, cause
+	}
+	ctx, cancel := ending(ctx)
+	defer cancel()
+	if v.source.renewed(ctx) {
 		return v.checkOnce(ctx, token)
 	}
 	return c, cause
+}
+
+// ending makes a context say when it is over that has a deadline alone. Most tokens
+// are verified without waiting for anybody, so that their callers save the timer.
+func ending(ctx context.Context) (context.Context, context.CancelFunc) {
+	at, ends := ctx.Deadline()
+	if !ends || ctx.Done() != nil {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, at)
 }
 
 func (v *verification) checkOnce(ctx context.Context, token string) (*claims, Cause) {
