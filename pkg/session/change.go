@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/go-redis/redis/v8"
 
@@ -16,16 +17,9 @@ import (
 // Local does not have when the entries are written is taken back. After an
 // error the entries are in doubt, and Run repairs them.
 func (i *Index) Add(ctx context.Context, c Client) (err error) {
-	stop := i.time("add")
-	defer func() { stop(err) }()
-	v := i.version()
-	t := tagOf(c.Boot)
+	defer i.m.took(opAdd, time.Now(), &err)
 	p := i.group.part()
-	var key any = i.keys.client(c.Socket)
-	p.do(record(append(make([]any, 0, 16+2*len(c.Docs)), "hset", key), &c, v)...)
-	p.expire(key)
-	i.enterLists(p, &c, t, v)
-	p.enter(i.keys.nodeClients(Node{c.Replica, c.Boot}), v, c.Socket.String())
+	i.entry(p, &c, i.version())
 	if err := i.group.run(ctx, mix(uint64(c.Socket)), p); err != nil {
 		i.doubt(c)
 		return fmt.Errorf("add a socket to the index: %w", err)
@@ -34,15 +28,41 @@ func (i *Index) Add(ctx context.Context, c Client) (err error) {
 	return i.recheck(ctx, []Client{c})
 }
 
+// entry writes everything about a socket: its record, and the lists that it is in.
+func (i *Index) entry(p *part, c *Client, v int64) {
+	p.text = i.keys.appendClient(p.text, c.Socket)
+	key := p.word()
+	p.args = append(p.args, "hset", key)
+	p.record(c, v)
+	p.add()
+	p.expire(key)
+	score := p.int(v)
+	i.enterLists(p, c, score)
+	p.text = i.keys.appendNodeClients(p.text, Node{c.Replica, c.Boot})
+	p.enter(p.word(), score, p.socket(c.Socket))
+}
+
 // enterLists puts c into the lists of its user and documents.
-func (i *Index) enterLists(p *part, c *Client, t tag, v int64) {
-	m := member(c.Socket, t)
+func (i *Index) enterLists(p *part, c *Client, score *word) {
+	t := tagOf(c.Boot)
+	m := p.member(c.Socket, t)
 	if c.User != "" {
-		p.enter(i.keys.user(c.User), v, m)
+		// Alone: the lists of users are seldom shared with another caller's.
+		p.text = i.keys.appendUser(p.text, c.User)
+		key := p.word()
+		p.do("zadd", key, "gt", score, m)
+		p.expire(key)
 	}
+	if len(c.Docs) == 0 {
+		return
+	}
+	p.text = appendNodeMember(p.text, c.Replica, t)
+	node := p.word()
 	for _, d := range c.Docs {
-		p.enter(i.keys.docOf(d, c.Socket), v, m)
-		p.enter(i.keys.docNodes(d), v, nodeMember(c.Replica, t))
+		p.text = i.keys.appendDoc(p.text, d, i.keys.part(c.Socket))
+		p.enter(p.word(), score, m)
+		p.text = i.keys.appendDocNodes(p.text, d)
+		p.enter(p.word(), score, node)
 	}
 }
 
@@ -149,7 +169,7 @@ func (i *Index) Join(ctx context.Context, s id.Socket, docs ...id.Doc) (err erro
 	for n, d := range docs {
 		known = p.joinRecord(i.keys.client(s), d, v-int64(len(docs)-1-n))
 	}
-	i.enterLists(p, &c, tagOf(node.Boot), v)
+	i.enterLists(p, &c, p.int(v))
 	if err := i.group.run(ctx, mix(uint64(s)), p); err != nil {
 		i.doubt(c)
 		return fmt.Errorf("join a document: %w", err)

@@ -12,14 +12,16 @@ import (
 // of a storm: see keptLists.
 type convoy struct {
 	parts []*part
-	lists map[string]*entered
-	free  []*entered
+	lists map[string]*entered // those of earlier pipelines, too: the same come again
+	under []*entered          // those of this one
 }
 
 // entered is what several callers put into one sorted set: one command for all.
 type entered struct {
-	args        []any // zadd key gt score member score member ...
-	add, expire *redis.Cmd
+	args        []any  // zadd key gt score member score member ...
+	life        [3]any // pexpire key ttl
+	add, expire redis.Cmd
+	way         bool // it is in the pipeline
 }
 
 func (e *entered) err() error { return errors.Join(e.add.Err(), e.expire.Err()) }
@@ -35,9 +37,10 @@ func (c *convoy) send(g *group) {
 		}
 		c.enter(part)
 	}
-	for _, list := range c.lists {
-		list.add = p.Do(ctx, list.args...)
-		list.expire = p.Do(ctx, "pexpire", list.args[1], g.ttl)
+	for _, list := range c.under {
+		list.life = [...]any{"pexpire", list.args[1], g.ttl}
+		list.add, list.expire = *redis.NewCmd(ctx, list.args...), *redis.NewCmd(ctx, list.life[:]...)
+		_, _ = p.Process(ctx, &list.add), p.Process(ctx, &list.expire) // the same
 	}
 	_, _ = p.Exec(ctx) // every command has its own error
 	c.answer()
@@ -75,9 +78,13 @@ func (d deadline) Deadline() (time.Time, bool) { return d.at, true }
 func (c *convoy) enter(p *part) {
 	for n := range p.entries {
 		e := &p.entries[n]
-		list := c.lists[e.key]
+		list := c.lists[string(e.key.b)]
 		if list == nil {
-			list = c.list(e.key)
+			list = c.list(string(e.key.b))
+		}
+		if !list.way {
+			list.way, list.args = true, append(list.args[:0], "zadd", e.key, "gt")
+			c.under = append(c.under, list)
 		}
 		list.args = append(list.args, e.score, e.member)
 		e.in = list
@@ -86,10 +93,6 @@ func (c *convoy) enter(p *part) {
 
 func (c *convoy) list(key string) *entered {
 	list := &entered{}
-	if n := len(c.free); n > 0 {
-		list, c.free = c.free[n-1], c.free[:n-1]
-	}
-	list.args = append(list.args[:0], "zadd", key, "gt")
 	if c.lists == nil {
 		c.lists = make(map[string]*entered)
 	}
@@ -104,19 +107,23 @@ func (c *convoy) answer() {
 		c.parts[n] = nil
 	}
 	c.parts = c.parts[:0]
-	for key, list := range c.lists {
+	for _, list := range c.under {
 		clear(list.args)
-		if cap(list.args) <= keptArgs && len(c.free) < keptLists {
-			c.free = append(c.free, list)
+		*list = entered{args: list.args[:0]}
+		if cap(list.args) > keptArgs {
+			list.args = nil
 		}
-		delete(c.lists, key)
+	}
+	clear(c.under)
+	c.under = c.under[:0]
+	if len(c.lists) > keptLists {
+		c.lists, c.under = nil, nil
 	}
 }
 
 // Bounds of what is kept for the next pipeline, of lists and of each one's
-// arguments. Any list may be used for the longest next, so that all of them would
-// become as long in time: megabytes that are needed for one.
+// arguments: a storm makes megabytes of them.
 const (
-	keptLists = 1024
+	keptLists = 256
 	keptArgs  = 32
 )

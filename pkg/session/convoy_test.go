@@ -3,34 +3,37 @@ package session
 import (
 	"fmt"
 	"testing"
-
-	"github.com/go-redis/redis/v8"
 )
 
 // After a storm a lane holds little of what it took.
 func TestAConvoyKeepsLittleOfAStorm(t *testing.T) {
 	var c convoy
-	for round := range 200 { // one list that all are in, and many with one member
+	travel := func(round, lists int) {
 		p := (&group{}).part()
-		for n := range 2000 {
-			p.enter("all", 1, "member")
-			p.enter(fmt.Sprint(round, n), 1, "member")
+		for n := range lists { // one list that all are in, and many with one member
+			p.enter(p.string("all"), p.int(1), p.string("member"))
+			p.enter(p.string(fmt.Sprint(round, n)), p.int(1), p.string("member"))
 		}
 		c.parts = append(c.parts, p)
 		c.enter(p)
-		for _, list := range c.lists {
-			list.add, list.expire = &redis.Cmd{}, &redis.Cmd{}
+		if n := len(c.under); n != lists+1 {
+			t.Fatalf("%d lists, want %d", n, lists+1)
 		}
 		c.answer()
 		if err := <-p.done; err != nil {
 			t.Fatal(err)
 		}
 	}
+	for round := range 200 {
+		travel(round, 2000)
+		travel(round, round)
+	}
+	travel(0, 10)
 	args := 0
-	for _, list := range c.free {
+	for _, list := range c.lists {
 		args += cap(list.args)
 	}
-	if len(c.free) == 0 || args > keptLists*keptArgs {
-		t.Errorf("%d lists with room for %d arguments are kept", len(c.free), args)
+	if n := len(c.lists); n == 0 || n > keptLists || args > keptLists*keptArgs || cap(c.under) > 2*keptLists {
+		t.Errorf("%d lists with room for %d arguments are kept, and places for %d", n, args, cap(c.under))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/gotomicro/ego-component/eredis"
 )
@@ -59,20 +60,43 @@ func (g *group) run(ctx context.Context, hash uint64, p *part) error {
 	if len(p.cmds)+len(p.entries) == 0 {
 		return nil
 	}
-	p.until, _ = ctx.Deadline()
+	late := p.patience(ctx)
 	l := &g.lanes[hash%uint64(len(g.lanes))]
-	if err := l.put(p); err != nil {
+	err := l.put(p)
+	if err != nil {
 		return err
 	}
 	select {
-	case err := <-p.done:
+	case err = <-p.done:
+		if late != nil {
+			p.late.Stop()
+		}
 		return err
 	case <-ctx.Done():
-		// What has not been taken is not written any more. What has been taken
-		// is the lane's for as long as it likes.
-		p.state.CompareAndSwap(partQueued, partLeft)
-		return ctx.Err()
+		err = ctx.Err()
+	case <-late:
+		err = context.DeadlineExceeded
 	}
+	// What has not been taken is not written any more. What has been taken is the
+	// lane's for as long as it likes.
+	p.state.CompareAndSwap(partQueued, partLeft)
+	return err
+}
+
+// patience notes when the caller gives up. A context that ends by its deadline alone,
+// and has no channel that says so, is what a gateway comes with: its timer is the
+// part's, and used again.
+func (p *part) patience(ctx context.Context) <-chan time.Time {
+	var ends bool
+	if p.until, ends = ctx.Deadline(); !ends || ctx.Done() != nil {
+		return nil
+	}
+	if p.late == nil {
+		p.late = time.NewTimer(time.Until(p.until))
+	} else {
+		p.late.Reset(time.Until(p.until))
+	}
+	return p.late.C
 }
 
 func (l *lane) put(p *part) error {

@@ -93,6 +93,26 @@ func (m *Metrics) time(op string) func(error) {
 	}
 }
 
+// op is an operation that is done at every connect: its metrics are found once.
+type op int
+
+const (
+	opAdd op = iota
+	opRevoked
+	ops
+)
+
+var opNames = [ops]string{"add", "revoked"}
+
+// took is time without a function for each call: the operation began at start, and
+// err is how it has ended.
+func (m *Metrics) took(what op, start time.Time, err *error) {
+	m.opSeconds[what].Observe(time.Since(start).Seconds())
+	if *err != nil {
+		m.failures.WithLabelValues(opNames[what]).Inc()
+	}
+}
+
 // pipe is a pipeline of commands that each use one key: the keys of a socket
 // are in different slots of a Redis Cluster.
 type pipe struct {

@@ -14,24 +14,39 @@ type keys struct {
 	parts  int
 }
 
-func (k keys) user(u id.User) string     { return k.prefix + ":user:clients:" + string(u) }
-func (k keys) client(s id.Socket) string { return k.prefix + ":client:" + s.String() }
-func (k keys) docNodes(d id.Doc) string  { return k.prefix + ":guid:nodes:" + string(d) }
+func (k keys) user(u id.User) string     { return string(k.appendUser(nil, u)) }
+func (k keys) client(s id.Socket) string { return string(k.appendClient(nil, s)) }
+func (k keys) docNodes(d id.Doc) string  { return string(k.appendDocNodes(nil, d)) }
 func (k keys) nodes() string             { return k.prefix + ":nodes" }
 func (k keys) lease(r id.Replica) string { return k.prefix + ":node:" + r.String() }
 func (k keys) sweep(n Node) string       { return k.prefix + ":node:sweep:" + n.text() }
 
+func (k keys) appendUser(b []byte, u id.User) []byte {
+	return append(append(append(b, k.prefix...), ":user:clients:"...), u...)
+}
+
+func (k keys) appendClient(b []byte, s id.Socket) []byte {
+	return s.Append(append(append(b, k.prefix...), ":client:"...))
+}
+
+func (k keys) appendDocNodes(b []byte, d id.Doc) []byte {
+	return append(append(append(b, k.prefix...), ":guid:nodes:"...), d...)
+}
+
 // revoked holds until when the tokens of a user must have been issued to be
 // refused, or anything for a single token. "*" is all auth types.
-func (k keys) revoked(t RevokedTokens) string {
-	authType := t.AuthType
+func (k keys) revoked(t RevokedTokens) string { return string(k.appendRevoked(nil, &t)) }
+
+func (k keys) appendRevoked(b []byte, t *RevokedTokens) []byte {
+	kind, name, authType := ":revoked:token:", t.ID, t.AuthType
+	if t.User != "" {
+		kind, name = ":revoked:user:", string(t.User)
+	}
 	if authType == "" {
 		authType = "*"
 	}
-	if t.User != "" {
-		return k.prefix + ":revoked:user:" + authType + ":" + string(t.User)
-	}
-	return k.prefix + ":revoked:token:" + authType + ":" + t.ID
+	b = append(append(append(b, k.prefix...), kind...), authType...)
+	return append(append(b, ':'), name...)
 }
 
 // revocations holds what was revoked in the last minutes, by time.
@@ -39,15 +54,22 @@ func (k keys) revocations() string { return k.prefix + ":revoked:recent" }
 
 // nodeClients holds the sockets of one process, so that they are found when it
 // is dead.
-func (k keys) nodeClients(n Node) string { return k.prefix + ":node:clients:" + n.text() }
+func (k keys) nodeClients(n Node) string { return string(k.appendNodeClients(nil, n)) }
+
+func (k keys) appendNodeClients(b []byte, n Node) []byte {
+	return n.append(append(append(b, k.prefix...), ":node:clients:"...))
+}
 
 // doc names one of the sub-keys of a document's members. The first one has the
 // plain name, so that nothing changes for who does not split.
-func (k keys) doc(d id.Doc, part int) string {
-	if part == 0 {
-		return k.prefix + ":guid:clients:" + string(d)
+func (k keys) doc(d id.Doc, part int) string { return string(k.appendDoc(nil, d, part)) }
+
+func (k keys) appendDoc(b []byte, d id.Doc, part int) []byte {
+	b = append(append(b, k.prefix...), ":guid:clients"...)
+	if part != 0 {
+		b = strconv.AppendInt(append(b, '.'), int64(part), 10)
 	}
-	return k.prefix + ":guid:clients." + strconv.Itoa(part) + ":" + string(d)
+	return append(append(b, ':'), d...)
 }
 
 // part chooses the sub-key of a socket. Ids of one millisecond differ in their
@@ -106,9 +128,10 @@ func parseTag(text string) (tag, bool) {
 // member is how a user's or a document's list names a socket: the socket's
 // text, a colon, and the tag of the boot that holds it.
 func member(s id.Socket, t tag) string {
-	b := s.Append(make([]byte, 0, id.TextLen+1+tagLen))
-	return string(t.append(append(b, ':')))
+	return string(appendMember(make([]byte, 0, id.TextLen+1+tagLen), s, t))
 }
+
+func appendMember(b []byte, s id.Socket, t tag) []byte { return t.append(append(s.Append(b), ':')) }
 
 // socketText is the socket's text in a member, without another one in memory.
 func socketText(member string) string { return member[:id.TextLen] }
@@ -124,8 +147,10 @@ func parseMember(text string) (id.Socket, tag, bool) {
 
 // nodeMember is how a document's list of replicas names one: its number, a
 // colon, and the tag of its boot.
-func nodeMember(r id.Replica, t tag) string {
-	return string(t.append(append(strconv.AppendUint(nil, uint64(r), 10), ':')))
+func nodeMember(r id.Replica, t tag) string { return string(appendNodeMember(nil, r, t)) }
+
+func appendNodeMember(b []byte, r id.Replica, t tag) []byte {
+	return t.append(append(strconv.AppendUint(b, uint64(r), 10), ':'))
 }
 
 func parseNodeMember(text string) (holder, bool) {
@@ -136,7 +161,11 @@ func parseNodeMember(text string) (holder, bool) {
 }
 
 // text is the node's name in keys and in the list of nodes.
-func (n Node) text() string { return n.Replica.String() + ":" + n.Boot }
+func (n Node) text() string { return string(n.append(nil)) }
+
+func (n Node) append(b []byte) []byte {
+	return append(append(strconv.AppendUint(b, uint64(n.Replica), 10), ':'), n.Boot...)
+}
 
 func parseNode(text string) (Node, bool) {
 	number, boot, ok := strings.Cut(text, ":")

@@ -67,10 +67,12 @@ func TestPartsAreEven(t *testing.T) {
 func TestRecordIsReadAsItIsWritten(t *testing.T) {
 	c := Client{Socket: newSocket(9), User: "u:1", Docs: []id.Doc{"b", "a", "doc:a"}, Replica: 9, Boot: "b", AuthType: "t",
 		ClientVersion: "v", Locale: "l", Since: time.UnixMilli(1_700_000_000_123)}
-	args := record(nil, &c, 5)
+	var s sheet
+	s.record(&c, 5)
+	args := s.args
 	fields := make(map[string]string)
 	for n := 0; n < len(args); n += 2 {
-		fields[args[n].(string)] = fmt.Sprint(args[n+1])
+		fields[fmt.Sprint(args[n])] = fmt.Sprint(args[n+1])
 	}
 	got, ok := parseRecord(c.Socket, fields)
 	c.Seen = c.Since

@@ -12,6 +12,8 @@ type Metrics struct {
 	repaired prometheus.Counter
 	dirty    prometheus.Gauge
 
+	opSeconds [ops]prometheus.Observer
+
 	groupSize    prometheus.Histogram
 	groupWaiting prometheus.Gauge
 	groupRefused prometheus.Counter
@@ -49,6 +51,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "sluice_session_dirty_sockets",
 			Help: "Sockets whose entries in Redis are in doubt and wait for repair.",
 		}),
+	}
+	for n, name := range opNames {
+		m.opSeconds[n] = m.seconds.WithLabelValues(name)
 	}
 	m.groupSize = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "sluice_session_group_operations",

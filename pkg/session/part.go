@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -20,23 +19,24 @@ import (
 //	owned by the caller -> run -> queued -> taken -> answered: the caller's again
 //	                                 \-> left: its caller did not wait for it
 type part struct {
+	sheet
 	ttl     any // ms; boxed once for all commands
-	cmds    []redis.Cmder
+	cmds    []*redis.Cmd
 	entries []listing
 	bytes   int       // what it adds to a pipeline, roughly
 	weight  int       // operations that it counts as
 	until   time.Time // the end of its caller's patience; zero: there is none
 
 	state atomic.Uint32
-	done  chan error // has room for the answer
+	done  chan error  // has room for the answer
+	late  *time.Timer // of a caller whose context has a deadline and cannot be cancelled
 }
 
 // listing is a member of a sorted set, and the score to raise it to.
 type listing struct {
-	key    string
-	score  int64
-	member string
-	in     *entered // the command that wrote it
+	key           *word
+	score, member *word
+	in            *entered // the command that wrote it
 }
 
 // The states of a part in a queue.
@@ -59,6 +59,7 @@ func (g *group) part() *part {
 func (p *part) free() {
 	clear(p.cmds)
 	clear(p.entries)
+	p.wipe()
 	p.cmds, p.entries, p.bytes = p.cmds[:0], p.entries[:0], 0
 	p.state.Store(partQueued)
 	parts.Put(p)
@@ -67,37 +68,36 @@ func (p *part) free() {
 // perCommand is about what the frame of a command needs, beside its arguments.
 const perCommand = 24
 
-func (p *part) add(cmd redis.Cmder) {
+// add makes a command of what was appended to args.
+func (p *part) add() *redis.Cmd {
+	cmd := p.command()
 	p.cmds = append(p.cmds, cmd)
 	p.bytes += perCommand
 	for _, arg := range cmd.Args() {
 		p.bytes += 8
-		if text, ok := arg.(string); ok {
-			p.bytes += len(text)
+		switch arg := arg.(type) {
+		case string:
+			p.bytes += len(arg)
+		case *word:
+			p.bytes += len(arg.b)
 		}
 	}
+	return cmd
 }
 
 func (p *part) do(args ...any) *redis.Cmd {
-	cmd := redis.NewCmd(context.Background(), args...)
-	p.add(cmd)
-	return cmd
-}
-
-func (p *part) get(key string) *redis.StringCmd {
-	cmd := redis.NewStringCmd(context.Background(), "get", key)
-	p.add(cmd)
-	return cmd
+	p.args = append(p.args, args...)
+	return p.add()
 }
 
 // enter puts a member into a sorted set, or raises its score, and prolongs the
 // set's life.
-func (p *part) enter(key string, score int64, member string) {
+func (p *part) enter(key, score, member *word) {
 	p.entries = append(p.entries, listing{key: key, score: score, member: member})
-	p.bytes += 2*perCommand + 2*len(key) + len(member)
+	p.bytes += 2*perCommand + 2*len(key.b) + len(member.b)
 }
 
-func (p *part) expire(key any) { p.do("pexpire", key, p.ttl) }
+func (p *part) expire(key *word) { p.do("pexpire", key, p.ttl) }
 
 // leaveScript removes a member unless it was entered after the version given:
 // a late leave must not undo a newer join.

@@ -22,15 +22,16 @@ const (
 	fieldDoc     = "doc:"  // and the document
 )
 
-// record appends the fields and values of c, for HSET.
-func record(args []any, c *Client, version int64) []any {
-	args = append(args, fieldUser, string(c.User), fieldReplica, int(c.Replica), fieldBoot, c.Boot,
-		fieldAuth, c.AuthType, fieldVersion, c.ClientVersion, fieldLocale, c.Locale, fieldSince, c.Since.UnixMilli())
+// record appends the fields and values of c to args, for HSET.
+func (s *sheet) record(c *Client, version int64) {
+	s.args = append(s.args, fieldUser, s.string(string(c.User)), fieldReplica, s.int(int64(c.Replica)), fieldBoot, s.string(c.Boot),
+		fieldAuth, s.string(c.AuthType), fieldVersion, s.string(c.ClientVersion), fieldLocale, s.string(c.Locale),
+		fieldSince, s.int(c.Since.UnixMilli()))
 	for n, d := range c.Docs {
+		s.text = append(s.text, fieldDoc...)
 		// Their order is kept, and none is above the version.
-		args = append(args, fieldDoc+string(d), version-int64(len(c.Docs)-1-n))
+		s.args = append(s.args, s.string(string(d)), s.int(version-int64(len(c.Docs)-1-n)))
 	}
-	return args
 }
 
 // parseRecord reads a record; ok is false when there is none, or only the

@@ -83,6 +83,7 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 	p := w.i.pipe()
 	w.written, w.touched, w.args = w.written[:0], w.touched[:0], w.args[:0]
 	w.own = append(w.own[:0], "zadd", w.set, "gt")
+	var records sheet
 	var audited []*redis.StringStringMapCmd // in step with audit
 	var audit []int
 	for _, s := range sockets {
@@ -98,7 +99,9 @@ func (w *writer) write(ctx context.Context, sockets []id.Socket, sc scope) error
 		switch {
 		case sc.all:
 			var key any = w.i.keys.client(s)
-			p.Do(ctx, record(append(make([]any, 0, 16+2*len(c.Docs)), "hset", key), &c, v)...)
+			records.args = append(records.args, "hset", key)
+			records.record(&c, v)
+			_ = p.Process(ctx, records.command()) // only collects
 			p.expire(ctx, key)
 		case turn:
 			key := w.i.keys.client(s)

@@ -38,8 +38,9 @@ type Token struct {
 }
 
 // RevokedBy are the revocations that can be about a token.
-func (t Token) RevokedBy() []RevokedTokens {
-	var by []RevokedTokens
+func (t Token) RevokedBy() []RevokedTokens { return t.appendRevokedBy(nil) }
+
+func (t *Token) appendRevokedBy(by []RevokedTokens) []RevokedTokens {
 	if t.User != "" {
 		by = append(by, RevokedTokens{User: t.User}, RevokedTokens{User: t.User, AuthType: t.AuthType})
 	}
@@ -120,22 +121,23 @@ func (r *Revocations) Remember(ctx context.Context, what Revocation) (err error)
 
 // Revoked tells whether a token was withdrawn.
 func (r *Revocations) Revoked(ctx context.Context, t Token) (yes bool, err error) {
-	stop := r.m.time("revoked")
-	defer func() { stop(err) }()
-	by := t.RevokedBy()
+	defer r.m.took(opRevoked, time.Now(), &err)
+	var few [4]RevokedTokens // on the stack
+	by := t.appendRevokedBy(few[:0])
 	if len(by) == 0 {
 		return false, nil
 	}
 	p := r.group.part()
 	for n := range by {
-		p.get(r.keys.revoked(by[n]))
+		p.text = r.keys.appendRevoked(p.text, &by[n])
+		p.do("get", p.word())
 	}
 	if err := r.group.run(ctx, hashOf(string(t.User)+t.ID), p); err != nil {
 		return false, fmt.Errorf("look for revocations: %w", err)
 	}
 	defer p.free()
 	for n, cmd := range p.cmds {
-		text, err := cmd.(*redis.StringCmd).Result()
+		text, err := cmd.Text()
 		if errors.Is(err, redis.Nil) {
 			continue
 		}
