@@ -103,7 +103,7 @@ func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wron
 	_ = c.send(c.connectedFrame(ns)) // if it left meanwhile, Closed follows
 	c.announce(ns, payload, client)
 	c.forgetHandshake()
-	c.shard.gw.m.connects.WithLabelValues(accepted).Inc()
+	c.shard.gw.m.accepted.Inc()
 	return nil
 }
 
@@ -157,9 +157,7 @@ func (c *Connection) authenticate(ns string, cred credentials) (why reason.Reaso
 // identify verifies a token and asks whether it was revoked. What a client is
 // told does not say what is wrong with a token, unless it was right once.
 func (g *Gateway) identify(authType, token string) (who auth.Identity, why reason.Reason) {
-	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.AuthTimeout)
-	defer cancel()
-	who, err := g.deps.Verifier.Verify(ctx, authType, token)
+	who, err := g.deps.Verifier.Verify(within(g.cfg.AuthTimeout), authType, token)
 	switch {
 	case errors.Is(err, auth.ErrUnavailable):
 		return who, reason.AuthUnavailable

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+
+	"sluice/pkg/plainjson"
 )
 
 // credentials is what a client says of itself when it connects: in the auth
@@ -25,6 +28,9 @@ const maxLabel = 32
 // queryCredentials reads the handshake; nil when it says nothing. Everything is
 // copied: the request must not stay reachable from the connection.
 func queryCredentials(r *http.Request) *credentials {
+	if r.Header.Get("Authorization") == "" && !saysWho(r.URL.RawQuery) {
+		return nil // most clients speak in their CONNECT
+	}
 	q := r.URL.Query()
 	c := &credentials{
 		Token:         strings.Clone(q.Get("token")),
@@ -39,9 +45,26 @@ func queryCredentials(r *http.Request) *credentials {
 		c.Token = strings.Clone(bearer)
 	}
 	if c.Token == "" && c.AuthType == "" && c.ClientVersion == "" && c.Locale == "" && c.Documents == nil {
-		return nil // most clients speak in their CONNECT
+		return nil
 	}
 	return c
+}
+
+// credentialNames are the members and parameters that credentials are read from.
+var credentialNames = []string{"token", "authType", "clientVersion", "locale", "documents"}
+
+// saysWho tells whether credentials may be in a query. It saves taking a query apart
+// that has none: a map and a list for each parameter.
+func saysWho(query string) bool {
+	if strings.ContainsAny(query, "%+;") {
+		return true // names may be written in other ways
+	}
+	for _, name := range credentialNames {
+		if strings.Contains(query, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // parseCredentials reads the auth payload of a CONNECT packet over what the
@@ -57,11 +80,38 @@ func parseCredentials(payload []byte, query *credentials) (credentials, error) {
 	if payload[0] != '{' {
 		return c, fmt.Errorf("%w: CONNECT payload is not an object", errProtocol)
 	}
+	if plain := c; plain.read(payload) {
+		return plain, plain.check()
+	}
+	c.Documents = slices.Clone(c.Documents) // encoding/json writes into what is there
 	if err := json.Unmarshal(payload, &c); err != nil {
 		// A field of another type than ours is the application's, not an attack.
 		return c, fmt.Errorf("%w: %w", errCredentials, err)
 	}
 	return c, c.check()
+}
+
+// read reads a plain payload, without the garbage of encoding/json; false means that
+// it is not plain.
+func (c *credentials) read(payload []byte) bool {
+	o := plainjson.Read(payload)
+	for name, ok := o.Next(); ok; name, ok = o.Next() {
+		switch string(name) {
+		case "token":
+			c.Token = string(o.Text())
+		case "authType":
+			c.AuthType = string(o.Text())
+		case "clientVersion":
+			c.ClientVersion = string(o.Text())
+		case "locale":
+			c.Locale = string(o.Text())
+		case "documents":
+			c.Documents = o.Texts()
+		default:
+			o.Unknown(name, credentialNames...)
+		}
+	}
+	return o.End()
 }
 
 func (c *credentials) check() error {

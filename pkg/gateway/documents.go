@@ -90,10 +90,8 @@ func (g *Gateway) leftDocs(socket id.Socket, docs []id.Doc) {
 // client by IndexTimeout at most; what was missed is repaired by the index's
 // own refresh, which reads the connections here.
 func (g *Gateway) indexDo(what string, do func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.IndexTimeout)
-	defer cancel()
 	start := time.Now()
-	if err := do(ctx); err != nil {
+	if err := do(within(g.cfg.IndexTimeout)); err != nil {
 		g.m.indexFailed.WithLabelValues(what).Inc()
 		g.log.Warn("session index", elog.String("op", what), elog.FieldErr(err))
 	}

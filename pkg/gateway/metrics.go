@@ -30,6 +30,7 @@ const accepted = "accepted"
 // Metrics of a gateway.
 type Metrics struct {
 	connects     *prometheus.CounterVec // by outcome: accepted, or why not
+	accepted     prometheus.Counter     // of connects
 	joinsRefused *prometheus.CounterVec // by reason
 	upBy         [upEvents]prometheus.Counter
 	upFailed     prometheus.Counter
@@ -107,7 +108,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.upBy[i] = up.WithLabelValues(string(name))
 	}
 	// Shown from the start, so that a rate can be taken of the first one.
-	m.connects.WithLabelValues(accepted)
+	m.accepted = m.connects.WithLabelValues(accepted)
 	for _, e := range reason.Table() {
 		if e.Connect != "" {
 			m.connects.WithLabelValues(string(e.Reason))

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,9 +112,7 @@ func (g *Gateway) withdrawn(who *auth.Identity) (yes, known bool) {
 	if g.revoked.covers(t) {
 		return true, true
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), g.cfg.IndexTimeout)
-	defer cancel()
-	yes, err := g.deps.Revocations.Revoked(ctx, t)
+	yes, err := g.deps.Revocations.Revoked(within(g.cfg.IndexTimeout), t)
 	if err != nil {
 		g.m.revocationUnknown.Inc()
 		g.log.Warn("revocations", elog.FieldErr(err))

@@ -26,7 +26,7 @@ func TestAConvoyKeepsLittleOfAStorm(t *testing.T) {
 	}
 	for round := range 200 {
 		travel(round, 2000)
-		travel(round, round)
+		travel(round, 1+round)
 	}
 	travel(0, 10)
 	args := 0
