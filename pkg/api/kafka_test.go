@@ -16,6 +16,7 @@ import (
 
 	"sluice/pkg/bus"
 	"sluice/pkg/id"
+	"sluice/pkg/redistest"
 	"sluice/pkg/stream"
 )
 
@@ -153,9 +154,7 @@ func newRedis(t testing.TB) (*miniredis.Miniredis, *eredis.Component) {
 
 func newClient(t testing.TB, mini *miniredis.Miniredis) *eredis.Component {
 	t.Helper()
-	c := eredis.DefaultContainer().Build(eredis.WithStub(), eredis.WithAddr(mini.Addr()))
-	t.Cleanup(func() { _ = c.Stub().Close() })
-	return c
+	return redistest.Connect(t, mini.Addr(), eredis.WithStub())
 }
 
 // withKeys gives the world idempotency keys in a Redis.

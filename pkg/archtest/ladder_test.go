@@ -73,7 +73,7 @@ var ladder = map[string]place{
 	}},
 	"pkg/api": {step: 2, may: []string{
 		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/bus", "pkg/session", "pkg/stream", "pkg/id", "pkg/reason",
-	}},
+	}, tests: []string{"pkg/redistest"}},
 
 	// The example component of ws-dev and its page: written as a component's team
 	// would write it, with the SDK alone.
