@@ -151,6 +151,9 @@ func (c *conductor) phases(ctx context.Context) error {
 	})
 	err := c.connect(ctx)
 	if err == nil {
+		_, err = c.driver.Received(ctx) // a refused subscription is known by now
+	}
+	if err == nil {
 		err = c.rest(ctx)
 	}
 	if err == nil && c.scenario.Light.Duration > 0 {

@@ -91,7 +91,7 @@ func TestAServerThatIsKilledUnderLoadIsReported(t *testing.T) {
 		t.Errorf("nobody was there any more, and it took %v to see", time.Since(from))
 	}
 	text := strings.Join(r.Problems, "\n")
-	for _, want := range []string{"server 1 (process", "has ended", "the server dropped 200 connections"} {
+	for _, want := range []string{"server 1 (process", "has ended", "the server dropped 200 connections", "0 of 200 clients were connected in the end"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("nothing is said of %q: %s", want, text)
 		}

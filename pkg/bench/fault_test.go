@@ -68,3 +68,16 @@ func TestFaultsAreRememberedToABound(t *testing.T) {
 		t.Errorf("%v", r.Faults)
 	}
 }
+
+func TestAComponentThatHearsNothingIsHinted(t *testing.T) {
+	c := conductor{job: job{target: &Target{Kind: kindSluice, Component: "docs"}}, probe: newProbe(nil, hasty)}
+	c.run.Receipts.Sent, c.run.Receipts.Lost = 50, 50
+	c.judge(&census{})
+	if len(c.run.Problems) != 1 || !strings.Contains(c.run.Problems[0], `component "docs" may not hear`) {
+		t.Errorf("%v", c.run.Problems)
+	}
+	c.run.Problems, c.run.Receipts.Received, c.run.Receipts.Lost = nil, 49, 1
+	if c.judge(&census{}); len(c.run.Problems) != 1 || strings.Contains(c.run.Problems[0], "hear") {
+		t.Errorf("%v", c.run.Problems)
+	}
+}

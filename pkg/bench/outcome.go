@@ -115,13 +115,22 @@ func (c *conductor) upward(s *census, came *received) {
 	}
 }
 
+// hint is what is wrong most likely when nothing at all has come up.
+func (c *conductor) hint() string {
+	r := &c.run
+	if c.target.Kind != kindSluice || r.Receipts.Received+r.Upstream.Received > 0 {
+		return ""
+	}
+	return fmt.Sprintf(`: none came, so component %q may not hear them; it needs events = ["bench:*"]`, c.target.Component)
+}
+
 // judge says what makes the run not good.
 func (c *conductor) judge(s *census) {
 	r, m := &c.run, &c.run.Messages
 	for _, name := range c.probe.ended() {
 		c.problem("%s has ended", name)
 	}
-	if s.Up < r.Sockets && len(r.Problems) == 0 {
+	if s.Up < r.Sockets && c.came == r.Sockets { // connect has told otherwise
 		c.problem("%s of %s clients were connected in the end", commas(s.Up), commas(r.Sockets))
 	}
 	if m.Lost > 0 && !c.scenario.Push.Ephemeral {
@@ -138,7 +147,7 @@ func (c *conductor) judge(s *census) {
 	}
 	for what, n := range map[string]int64{"receipts were lost": r.Receipts.Lost, "events were lost": r.Upstream.Lost} {
 		if n > 0 {
-			c.problem("%s %s", commas(int(n)), what)
+			c.problem("%s %s%s", commas(int(n)), what, c.hint())
 		}
 	}
 	for _, reason := range slices.Sorted(maps.Keys(s.Drops)) {

@@ -21,8 +21,8 @@ type curve struct {
 
 // Measures of a drawing in its own units; the page scales it.
 const (
-	width, height           = 640, 240
-	left, right, top, under = 64, 24, 12, 28
+	width, height           = 640, 248
+	left, right, top, under = 64, 24, 12, 36
 )
 
 // charts are those that say something about a run.

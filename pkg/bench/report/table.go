@@ -306,10 +306,10 @@ func ms(v float64) string {
 		return fmt.Sprintf("%.2f ms", v)
 	case v < 100:
 		return fmt.Sprintf("%.1f ms", v)
-	case v < 10_000:
+	case v < 1000:
 		return fmt.Sprintf("%.0f ms", v)
 	}
-	return fmt.Sprintf("%.1f s", v/1000)
+	return fmt.Sprintf("%.2f s", v/1000)
 }
 
 func micros(v float64) string {
