@@ -70,7 +70,9 @@ func (c *conductor) conduct(ctx context.Context) (report.Run, error) {
 		return c.run, err
 	}
 	c.times = make([][]int64, c.scenario.streams())
-	if err := c.begin(ctx); err != nil {
+	if err := c.begin(ctx); over(ctx) && err != nil {
+		return c.run, errInterrupted
+	} else if err != nil {
 		return c.run, err
 	}
 	err := c.phases(ctx)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // live shows progress: one line that is written over in a terminal, or a new
@@ -14,6 +16,7 @@ import (
 type live struct {
 	to       io.Writer
 	terminal bool
+	columns  func() int // of the terminal; 0 if it does not tell
 
 	mu    sync.Mutex // guards what follows
 	width int
@@ -23,7 +26,13 @@ type live struct {
 
 func newLive(to *os.File) *live {
 	info, err := to.Stat()
-	return &live{to: to, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
+	return &live{to: to, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0, columns: func() int {
+		size, err := unix.IoctlGetWinsize(int(to.Fd()), unix.TIOCGWINSZ)
+		if err != nil {
+			return 0
+		}
+		return int(size.Col)
+	}}
 }
 
 // quietFor is the time between two lines where they are not written over.
@@ -34,6 +43,10 @@ func (l *live) show(p progress) {
 	defer l.mu.Unlock()
 	line := progressLine(&p)
 	if l.terminal {
+		// A line that is longer than the terminal could not be written over.
+		if most := l.columns() - 1; most > 0 && len(line) > most {
+			line = line[:most]
+		}
 		fmt.Fprintf(l.to, "\r%s%s", line, strings.Repeat(" ", max(0, l.width-len(line))))
 		l.width = len(line)
 		return
