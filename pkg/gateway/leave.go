@@ -83,16 +83,22 @@ func (c *Connection) handleDisconnect(p socketio.Packet) error {
 	hangUp(calls)
 	// In this goroutine and not the leaver's: a CONNECT may follow, and what it
 	// writes to the index must come after.
-	g.leaver.settle([]departure{gone})
+	if owed := g.leaver.settle([]departure{gone}); len(owed) > 0 {
+		// What is said later must not be about a socket that is back by then.
+		c.session.Close(reason.ClientDisconnect)
+		g.leaver.put(owed...)
+		return nil
+	}
 	g.connecting.watch(c.ref(), nil)
 	return nil
 }
 
-// disconnected publishes one Disconnect event.
+// disconnected publishes one Disconnect event. Whoever does not say what is done
+// when it is settled has failures counted.
 func (g *Gateway) disconnected(c *session.Client, ns, why string, done func(error)) {
 	up := bus.Up{Namespace: ns, Reason: why, Docs: c.Docs, Replica: c.Replica, Boot: c.Boot}
 	if done == nil {
-		done = func(error) {}
+		done = g.countFailed
 	}
 	if err := g.up(c.Socket, c, eventDisconnect, &up, "", done); err != nil {
 		done(err)

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"sluice/pkg/bus"
 	"sluice/pkg/id"
 	"sluice/pkg/session"
 )
@@ -47,6 +48,32 @@ func TestWhatKafkaDoesNotTakeStaysInTheIndex(t *testing.T) {
 	defer w.mu.Unlock()
 	if len(owed) != 1 || len(w.index) != 1 || len(w.removed) != 0 {
 		t.Errorf("%d owed, %d in the index, removed %v", len(owed), len(w.index), w.removed)
+	}
+}
+
+// A client that disconnects while Kafka is away is not forgotten: its event is
+// said later, and nobody comes back under its id before that.
+func TestADisconnectThatKafkaDoesNotTakeIsSaidLater(t *testing.T) {
+	w := newWorld(t, nil)
+	p := w.dial(`{"token":"ann"}`)
+	away := func(err error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.upErr = err
+	}
+	w.mu.Lock()
+	before := len(w.up)
+	w.mu.Unlock()
+	away(errAway)
+	p.send("41")
+	eventually(t, "the event is owed", func() bool { return w.gateway.leaver.pending() == 1 })
+	eventually(t, "the session is closed", func() bool { return w.gateway.transport.Len() == 0 })
+	away(nil)
+	eventually(t, "nothing is owed", func() bool { return w.gateway.leaver.pending() == 0 })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.up) != before+1 || w.up[before].Headers.Event != bus.EventDisconnect || len(w.index) != 0 {
+		t.Errorf("%d events, %d in the index", len(w.up)-before, len(w.index))
 	}
 }
 
