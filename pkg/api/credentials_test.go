@@ -2,17 +2,9 @@ package api
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net"
-	"net/url"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -20,6 +12,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"sluice/pkg/devcert"
 	sluicev1 "sluice/pkg/proto/sluice/v1"
 )
 
@@ -39,49 +32,14 @@ func listen(t testing.TB, g *grpc.Server) (addr string) {
 	return l.Addr().String()
 }
 
-// authority signs the certificates of a test.
-type authority struct {
-	t    testing.TB
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pool *x509.CertPool
-}
-
-func newAuthority(t testing.TB) *authority {
-	a := &authority{t: t, pool: x509.NewCertPool()}
-	a.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true,
-		BasicConstraintsValid: true, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, &a.key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.cert, _ = x509.ParseCertificate(der)
-	a.pool.AddCert(a.cert)
-	return a
-}
-
-func (a *authority) issue(name string, dns []string, uris ...string) tls.Certificate {
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	c := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: dns,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
-	for _, u := range uris {
-		parsed, err := url.Parse(u)
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		c.URIs = append(c.URIs, parsed)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
 func TestCertificatesAndTokens(t *testing.T) {
-	ours, foreign := newAuthority(t), newAuthority(t)
+	authority, stranger := devcert.Make(t, nil, "authority"), devcert.Make(t, nil, "authority")
+	trusted := devcert.Pool(authority)
+	ours := func(subject string, names ...string) *tls.Certificate {
+		c := devcert.Make(t, &authority, subject, names...)
+		return &c
+	}
+	foreign := devcert.Make(t, &stranger, "named.example")
 	w := newWorld(t, func(w *world) {
 		byName, byURI := docs(), docs()
 		byName.Name, byName.Tokens, byName.Certificate = "named", nil, "named.example"
@@ -91,14 +49,13 @@ func TestCertificatesAndTokens(t *testing.T) {
 	serve := func(auth tls.ClientAuthType) string {
 		g := grpc.NewServer(
 			grpc.Creds(credentials.NewTLS(&tls.Config{
-				Certificates: []tls.Certificate{ours.issue("server", nil)}, ClientCAs: ours.pool, ClientAuth: auth, MinVersion: tls.VersionTLS13,
+				Certificates: []tls.Certificate{*ours("server", "127.0.0.1")}, ClientCAs: trusted, ClientAuth: auth, MinVersion: tls.VersionTLS13,
 			})),
 			grpc.ChainUnaryInterceptor(w.server.UnaryInterceptor()), grpc.ChainStreamInterceptor(w.server.StreamInterceptor()))
 		sluicev1.RegisterSluiceServer(g, w.server)
 		return listen(t, g)
 	}
 	verifying, careless := serve(tls.VerifyClientCertIfGiven), serve(tls.RequestClientCert)
-	cert := func(c tls.Certificate) *tls.Certificate { return &c }
 	const yes, no = codes.InvalidArgument, codes.Unauthenticated // the request is empty
 	for name, tc := range map[string]struct {
 		addr string
@@ -106,22 +63,22 @@ func TestCertificatesAndTokens(t *testing.T) {
 		meta []string
 		want codes.Code
 	}{
-		"common name":              {verifying, cert(ours.issue("named.example", nil)), nil, yes},
-		"DNS name":                 {verifying, cert(ours.issue("x", []string{"other.example", "named.example"})), nil, yes},
-		"URI":                      {verifying, cert(ours.issue("x", nil, "spiffe://example/uri")), nil, yes},
-		"named and the name":       {verifying, cert(ours.issue("named.example", nil)), []string{metaComponent, "named"}, yes},
-		"named and another name":   {verifying, cert(ours.issue("named.example", nil)), []string{metaComponent, "docs"}, no},
-		"for two components":       {verifying, cert(ours.issue("named.example", nil, "spiffe://example/uri")), nil, no},
-		"an unknown name":          {verifying, cert(ours.issue("else.example", nil)), nil, no},
-		"a look-alike":             {verifying, cert(ours.issue("named.example.evil", []string{"*.example"})), nil, no},
+		"common name":              {verifying, ours("named.example"), nil, yes},
+		"DNS name":                 {verifying, ours("x", "other.example", "named.example"), nil, yes},
+		"URI":                      {verifying, ours("x", "spiffe://example/uri"), nil, yes},
+		"named and the name":       {verifying, ours("named.example"), []string{metaComponent, "named"}, yes},
+		"named and another name":   {verifying, ours("named.example"), []string{metaComponent, "docs"}, no},
+		"for two components":       {verifying, ours("named.example", "spiffe://example/uri"), nil, no},
+		"an unknown name":          {verifying, ours("else.example"), nil, no},
+		"a look-alike":             {verifying, ours("named.example.evil", "*.example"), nil, no},
 		"no certificate":           {verifying, nil, nil, no},
-		"not verified":             {careless, cert(foreign.issue("named.example", nil)), nil, no},
-		"not verified, ours":       {careless, cert(ours.issue("named.example", nil)), nil, no},
-		"foreign":                  {verifying, cert(foreign.issue("named.example", nil)), nil, codes.Unavailable},
+		"not verified":             {careless, &foreign, nil, no},
+		"not verified, ours":       {careless, ours("named.example"), nil, no},
+		"foreign":                  {verifying, &foreign, nil, codes.Unavailable},
 		"token":                    {verifying, nil, []string{metaComponent, "docs", metaToken, token}, yes},
 		"second token":             {verifying, nil, []string{metaComponent, "docs", metaToken, otherToken}, yes},
-		"token beats certificate":  {verifying, cert(ours.issue("named.example", nil)), []string{metaComponent, "docs", metaToken, token}, yes},
-		"wrong token, certificate": {verifying, cert(ours.issue("named.example", nil)), []string{metaComponent, "named", metaToken, token}, no},
+		"token beats certificate":  {verifying, ours("named.example"), []string{metaComponent, "docs", metaToken, token}, yes},
+		"wrong token, certificate": {verifying, ours("named.example"), []string{metaComponent, "named", metaToken, token}, no},
 		"wrong token":              {verifying, nil, []string{metaComponent, "docs", metaToken, token + "x"}, no},
 		"beginning of the token":   {verifying, nil, []string{metaComponent, "docs", metaToken, token[:8]}, no},
 		"empty token":              {verifying, nil, []string{metaComponent, "docs", metaToken, ""}, no},
@@ -133,7 +90,7 @@ func TestCertificatesAndTokens(t *testing.T) {
 		"name alone":               {verifying, nil, []string{metaComponent, "docs"}, no},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := &tls.Config{RootCAs: ours.pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13}
+			cfg := &tls.Config{RootCAs: trusted, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13}
 			if tc.cert != nil {
 				cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return tc.cert, nil }
 			}

@@ -2,20 +2,12 @@ package app
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	random "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -24,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap/zapcore"
 
+	"sluice/pkg/devcert"
 	"sluice/pkg/edge"
 )
 
@@ -31,56 +24,32 @@ func quiet() *elog.Component {
 	return elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
 }
 
-// writePair writes a new self-signed certificate with a serial number.
-func writePair(t *testing.T, dir string, serial int64) (certFile, keyFile string) {
+// writePair writes a new certificate of that name.
+func writePair(t *testing.T, dir, name string) (certFile, keyFile string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "127.0.0.1"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{
-		certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "EC PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certFile, keyFile
+	return devcert.Files(t, devcert.Make(t, nil, name, "127.0.0.1"), dir, "server")
 }
 
-// serial connects over TLS and returns the serial number that the server shows.
-func serial(t *testing.T, address string) int64 {
+// shown connects over TLS and returns the name that the server shows.
+func shown(t *testing.T, address string) string {
 	t.Helper()
 	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}} // self-signed
 	conn, err := d.DialContext(t.Context(), "tcp", address)
 	if err != nil {
-		return 0
+		return ""
 	}
 	defer func() { _ = conn.Close() }() // it was only looked at
 	state := conn.(*tls.Conn).ConnectionState()
 	if state.NegotiatedProtocol != "http/1.1" {
 		t.Errorf("speaks %q", state.NegotiatedProtocol)
 	}
-	return state.PeerCertificates[0].SerialNumber.Int64()
+	return state.PeerCertificates[0].Subject.CommonName
 }
 
 func TestACertificateIsReplacedWhileServing(t *testing.T) {
 	dir := t.TempDir()
 	cfg := edge.DefaultConfig()
-	cfg.CertFile, cfg.KeyFile = writePair(t, dir, 1)
+	cfg.CertFile, cfg.KeyFile = writePair(t, dir, "first")
 	cfg.ReloadEvery = 10 * time.Millisecond
 	cfg.Listen = freeAddress(t)
 	e, err := newClientPort(cfg, newHealth(), edge.NewMetrics(prometheus.NewRegistry()), quiet())
@@ -90,15 +59,15 @@ func TestACertificateIsReplacedWhileServing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- e.run(ctx) }()
-	within(t, "the first certificate", func() bool { return serial(t, cfg.Listen) == 1 })
-	writePair(t, dir, 2)
-	within(t, "the second certificate", func() bool { return serial(t, cfg.Listen) == 2 })
+	within(t, "the first certificate", func() bool { return shown(t, cfg.Listen) == "first" })
+	writePair(t, dir, "second")
+	within(t, "the second certificate", func() bool { return shown(t, cfg.Listen) == "second" })
 	if err := os.WriteFile(cfg.CertFile, []byte("broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(50 * time.Millisecond) // a few looks at it
-	if got := serial(t, cfg.Listen); got != 2 {
-		t.Errorf("a broken file makes the server show %d", got)
+	if got := shown(t, cfg.Listen); got != "second" {
+		t.Errorf("a broken file makes the server show %q", got)
 	}
 	cancel()
 	if err := <-ended; err != nil {

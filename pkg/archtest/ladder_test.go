@@ -49,16 +49,16 @@ var ladder = map[string]place{
 	"pkg/bench/stand": {step: 0},
 
 	// Each owns one outside system.
-	"pkg/edge":      {step: 1, may: []string{"pkg/epoll"}},
+	"pkg/edge":      {step: 1, may: []string{"pkg/epoll"}, tests: []string{"pkg/devcert"}},
 	"pkg/transport": {step: 1, may: []string{"pkg/engineio", "pkg/reason", "pkg/epoll"}},
-	"pkg/bus":       {step: 1, may: []string{"pkg/id"}},
+	"pkg/bus":       {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/devcert"}},
 	"pkg/session":   {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/redistest"}},
 	"pkg/stream":    {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/redistest"}},
 	"pkg/replica":   {step: 1, may: []string{"pkg/id"}, tests: []string{"migrations"}},
-	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/plainjson", "pkg/proto/sluice/v1"}}, // it asks components that verify
-	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}},                    // its messages are generated
+	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/plainjson", "pkg/proto/sluice/v1"}},              // it asks components that verify
+	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}, tests: []string{"pkg/devcert"}}, // its messages are generated
 	"pkg/overload":  {step: 1},
-	"pkg/component": {step: 1, may: []string{"pkg/proto/sluice/v1"}},
+	"pkg/component": {step: 1, may: []string{"pkg/proto/sluice/v1"}, tests: []string{"pkg/devcert"}},
 	// The clients of ws-bench speak for themselves: a mistake in socketio or
 	// engineio is not to be made at both ends.
 	"pkg/bench/report": {step: 1, may: []string{"pkg/bench/tally"}},
@@ -73,7 +73,7 @@ var ladder = map[string]place{
 	}},
 	"pkg/api": {step: 2, may: []string{
 		"pkg/proto/sluice/v1", "pkg/proto/mesh/v1", "pkg/bus", "pkg/session", "pkg/stream", "pkg/id", "pkg/reason",
-	}, tests: []string{"pkg/redistest"}},
+	}, tests: []string{"pkg/devcert", "pkg/redistest"}},
 
 	// The example component of ws-dev and its page: written as a component's team
 	// would write it, with the SDK alone.

@@ -2,15 +2,8 @@ package component
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
-	"net"
 	"testing"
 	"time"
 
@@ -18,35 +11,12 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
+	"sluice/pkg/devcert"
 	sluicev1 "sluice/pkg/proto/sluice/v1"
 )
 
-// certificate is self-signed, for 127.0.0.1.
-func certificate(t *testing.T, name string) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, _ := x509.ParseCertificate(der)
-	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
-}
-
 func TestACertificateCanReplaceTheToken(t *testing.T) {
-	server, serverPool := certificate(t, "ws-api")
-	client, clientPool := certificate(t, "comments")
+	server, client := devcert.Make(t, nil, "ws-api", "127.0.0.1"), devcert.Make(t, nil, "comments")
 	var name, token string
 	addr, _ := serve(t, "", &fake{push: func(ctx context.Context, _ *sluicev1.PushRequest) (*sluicev1.PushResponse, error) {
 		p, _ := peer.FromContext(ctx)
@@ -54,11 +24,11 @@ func TestACertificateCanReplaceTheToken(t *testing.T) {
 		token = header(ctx, "sluice-token")
 		return new(sluicev1.PushResponse), nil
 	}}, grpc.Creds(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clientPool,
+		Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: devcert.Pool(client),
 	})))
 	c := dial(t, addr, func(o *Options) {
 		o.Component, o.Token = "", ""
-		o.TLS = &tls.Config{RootCAs: serverPool, Certificates: []tls.Certificate{client}}
+		o.TLS = &tls.Config{RootCAs: devcert.Pool(server), Certificates: []tls.Certificate{client}}
 	})
 	if _, err := c.Push(timeout(t), Push{All: true, Event: "e"}); err != nil {
 		t.Fatal(err)

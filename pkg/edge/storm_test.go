@@ -15,11 +15,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sluice/pkg/devcert"
 )
 
 // stormEnv makes the test program a storm of handshakes against an address.
@@ -76,9 +77,8 @@ func BenchmarkHandshakeStorm(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	dir := b.TempDir()
-	certFile := write(b, filepath.Join(dir, "c"), "CERTIFICATE", der)
-	keyFile := write(b, filepath.Join(dir, "k"), "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
+	pair := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	certFile, keyFile := devcert.Files(b, pair, b.TempDir(), "rsa")
 	for _, slots := range []int{1, 2, 4} {
 		b.Run(fmt.Sprint(slots), func(b *testing.B) {
 			var shaken atomic.Int64

@@ -1,83 +1,27 @@
 package edge
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/pkg/devcert"
 )
 
-var serials int64
-
-// issue makes a certificate and its key, signed by a parent or itself.
+// issue makes a certificate that is called by all its names.
 func issue(t *testing.T, parent *tls.Certificate, names ...string) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serials++
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serials), Subject: pkix.Name{CommonName: fmt.Sprint(names)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: parent == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, name)
-		}
-	}
-	signer, signed := any(key), template
-	if parent != nil {
-		signer, signed = parent.PrivateKey, parent.Leaf
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, signed, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
-
-func write(t testing.TB, file, kind string, der []byte) string {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func writePair(t *testing.T, dir, base string, c tls.Certificate) (certFile, keyFile string) {
-	t.Helper()
-	der, err := x509.MarshalECPrivateKey(c.PrivateKey.(*ecdsa.PrivateKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return write(t, filepath.Join(dir, base+".pem"), "CERTIFICATE", c.Certificate[0]),
-		write(t, filepath.Join(dir, base+".key"), "EC PRIVATE KEY", der)
+	return devcert.Make(t, parent, fmt.Sprint(names), names...)
 }
 
 func pairFor(t *testing.T, dir, base string, names ...string) (certFile, keyFile string) {
 	t.Helper()
-	return writePair(t, dir, base, issue(t, nil, names...))
+	return devcert.Files(t, issue(t, nil, names...), dir, base)
 }
 
 func trusting() *tls.Config { return &tls.Config{InsecureSkipVerify: true} } // self-signed
@@ -132,7 +76,7 @@ func TestACertificateIsChosenByName(t *testing.T) {
 func TestFilesAreReadAgainTogetherOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	authority := issue(t, nil, "authority")
-	caFile := write(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", authority.Certificate[0])
+	caFile, _ := devcert.Files(t, authority, dir, "ca")
 	w := newWorld(t, func(c *Config) {
 		c.CertFile, c.KeyFile = pairFor(t, dir, "a", "one")
 		c.ClientAuth, c.ClientCAFile = clientRequired, caFile
@@ -166,7 +110,7 @@ func TestFilesAreReadAgainTogetherOrNotAtAll(t *testing.T) {
 		t.Errorf("with broken files: %v", err)
 	}
 
-	write(t, caFile, "CERTIFICATE", other.Certificate[0])
+	devcert.Files(t, other, dir, "ca")
 	if changed, err := w.tls.load(); !changed || err != nil {
 		t.Fatalf("changed %v, %v", changed, err)
 	}
@@ -184,9 +128,10 @@ func TestFilesAreReadAgainTogetherOrNotAtAll(t *testing.T) {
 func TestAClientsCertificateIsOptional(t *testing.T) {
 	dir := t.TempDir()
 	authority := issue(t, nil, "authority")
+	caFile, _ := devcert.Files(t, authority, dir, "ca")
 	w := newWorld(t, func(c *Config) {
 		c.CertFile, c.KeyFile = pairFor(t, dir, "a", "one")
-		c.ClientAuth, c.ClientCAFile = clientOptional, write(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", authority.Certificate[0])
+		c.ClientAuth, c.ClientCAFile = clientOptional, caFile
 	}, nil)
 	for name, c := range map[string]struct {
 		show []tls.Certificate
@@ -213,7 +158,7 @@ func TestAClientsCertificateIsOptional(t *testing.T) {
 func TestATicketDoesNotOutliveItsAuthority(t *testing.T) {
 	dir := t.TempDir()
 	authority, other := issue(t, nil, "authority"), issue(t, nil, "other")
-	caFile := write(t, filepath.Join(dir, "ca.pem"), "CERTIFICATE", authority.Certificate[0])
+	caFile, _ := devcert.Files(t, authority, dir, "ca")
 	w := newWorld(t, func(c *Config) {
 		c.CertFile, c.KeyFile = pairFor(t, dir, "a", "one")
 		c.ClientAuth, c.ClientCAFile = clientRequired, caFile
@@ -226,7 +171,7 @@ func TestATicketDoesNotOutliveItsAuthority(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(t, caFile, "CERTIFICATE", other.Certificate[0])
+	devcert.Files(t, other, dir, "ca")
 	if _, err := w.tls.load(); err != nil {
 		t.Fatal(err)
 	}

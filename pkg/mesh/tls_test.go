@@ -1,78 +1,37 @@
 package mesh
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
+	"crypto/tls"
 	"errors"
-	"math/big"
-	"net"
-	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sluice/pkg/devcert"
 	meshv1 "sluice/pkg/proto/mesh/v1"
 )
 
 // authority signs certificates for 127.0.0.1 and gateway.mesh.
 type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	dir  string
+	cert   tls.Certificate
+	dir    string
+	caFile string
 }
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
-	a := &authority{dir: t.TempDir()}
-	a.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.cert, _ = x509.ParseCertificate(der)
-	a.write(t, "ca.pem", "CERTIFICATE", der)
+	a := &authority{cert: devcert.Make(t, nil, "test authority"), dir: t.TempDir()}
+	a.caFile, _ = devcert.Files(t, a.cert, a.dir, "ca")
 	return a
-}
-
-func (a *authority) write(t *testing.T, name, kind string, der []byte) string {
-	t.Helper()
-	path := filepath.Join(a.dir, name)
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // config has a certificate of the authority.
 func (a *authority) config(t *testing.T, name string) Config {
 	t.Helper()
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"gateway.mesh"},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, _ := x509.MarshalECPrivateKey(key)
 	cfg := testConfig()
 	cfg.Token = ""
-	cfg.CertFile = a.write(t, name+".pem", "CERTIFICATE", der)
-	cfg.KeyFile = a.write(t, name+".key", "EC PRIVATE KEY", secret)
-	cfg.CAFile = filepath.Join(a.dir, "ca.pem")
+	cfg.CertFile, cfg.KeyFile = devcert.Files(t, devcert.Make(t, &a.cert, name, "127.0.0.1", "gateway.mesh"), a.dir, name)
+	cfg.CAFile = a.caFile
 	return cfg
 }
 
