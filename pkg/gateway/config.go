@@ -57,6 +57,10 @@ type Config struct {
 	// the same, over and over while they come: together they leave each socket in
 	// one system call. Default 1ms; zero means not at all, at most 100ms.
 	JoinWait time.Duration `toml:"join_wait"`
+	// MaxOwed is how many sockets that have left may wait for Kafka to take their
+	// Disconnect events. Default 1000000, about 300 bytes each; events beyond it
+	// are dropped and counted. Not less than the sockets that may leave at once.
+	MaxOwed int `toml:"max_owed"`
 	// RelayBatch is how many pushes go to Redis in one round trip. Default 256.
 	RelayBatch int `toml:"relay_batch"`
 	// TellClosing sends sluice:closing, with the reason, before the gateway ends a
@@ -85,7 +89,7 @@ func DefaultConfig() Config {
 		Namespaces: []string{mainSpace}, ConnectTimeout: 10 * time.Second, AttachmentTimeout: 10 * time.Second, Packets: defaultPackets(), AuthTimeout: 3 * time.Second,
 		IndexTimeout: 500 * time.Millisecond, MaxDocuments: 64, MaxNamespaces: 4, MaxCalls: 64, MaxUserSockets: 32, MaxStrayAcks: 100,
 		Address:    defaultAddress(),
-		ShardQueue: 1024, JoinWait: time.Millisecond, RelayBatch: 256, DrainWindow: 30 * time.Second, TellClosing: true,
+		ShardQueue: 1024, JoinWait: time.Millisecond, MaxOwed: 1_000_000, RelayBatch: 256, DrainWindow: 30 * time.Second, TellClosing: true,
 	}
 }
 
@@ -124,7 +128,7 @@ func (c *Config) Validate() error {
 	}
 	for key, n := range map[string]int{
 		"max_documents": c.MaxDocuments, "max_namespaces": c.MaxNamespaces, "max_calls": c.MaxCalls, "max_stray_acks": c.MaxStrayAcks,
-		"shard_queue": c.ShardQueue, "relay_batch": c.RelayBatch,
+		"shard_queue": c.ShardQueue, "relay_batch": c.RelayBatch, "max_owed": c.MaxOwed,
 	} {
 		if n < 1 {
 			bad("%s: must be at least 1", key)

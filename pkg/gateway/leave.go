@@ -109,6 +109,7 @@ func (g *Gateway) disconnected(c *session.Client, ns, why string, done func(erro
 // apart from the goroutines that closed them: thousands may leave at once.
 type leaver struct {
 	gw   *Gateway
+	most int // that may wait
 	wake chan struct{}
 
 	mu      sync.Mutex    // guards what follows
@@ -117,20 +118,20 @@ type leaver struct {
 	busy    int           // taken from it and not settled
 }
 
-// Bounds of the leaver. The queue itself is bounded by the number of
-// connections while Kafka is there; maxOwed bounds it when Kafka is away.
+// How the leaver works.
 const (
 	leaveBatch   = 256
 	leaveWorkers = 4
-	maxOwed      = 200_000
 	owedRetry    = 500 * time.Millisecond
 )
 
-func newLeaver(g *Gateway) *leaver { return &leaver{gw: g, wake: make(chan struct{}, leaveWorkers)} }
+func newLeaver(g *Gateway) *leaver {
+	return &leaver{gw: g, most: g.cfg.MaxOwed, wake: make(chan struct{}, leaveWorkers)}
+}
 
 func (l *leaver) put(d ...departure) {
 	l.mu.Lock()
-	dropped := max(len(d)-max(maxOwed-l.waiting, 0), 0)
+	dropped := max(len(d)-max(l.most-l.waiting, 0), 0)
 	l.queueLocked(d[:len(d)-dropped])
 	l.mu.Unlock()
 	l.gw.m.drops(dropOwed, dropped)

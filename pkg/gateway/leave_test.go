@@ -79,7 +79,7 @@ func TestADisconnectThatKafkaDoesNotTakeIsSaidLater(t *testing.T) {
 
 // After a storm nothing of its queue is left, and it was taken in order.
 func TestTheQueueOfThoseWhoLeaveIsGivenBack(t *testing.T) {
-	l := newLeaver(&Gateway{m: NewMetrics(prometheus.NewRegistry())})
+	l := newLeaver(&Gateway{m: NewMetrics(prometheus.NewRegistry()), cfg: DefaultConfig()})
 	for n := range 100 * leaveBatch {
 		l.put(departure{client: session.Client{Socket: id.Socket(n)}})
 	}
@@ -103,17 +103,18 @@ func TestTheQueueOfThoseWhoLeaveIsGivenBack(t *testing.T) {
 }
 
 func TestWhatIsOwedIsBounded(t *testing.T) {
-	m := NewMetrics(prometheus.NewRegistry())
-	l := newLeaver(&Gateway{m: m})
-	l.put(make([]departure, maxOwed-1)...)
-	for _, n := range []int{1, 1, 100} {
-		l.put(make([]departure, n)...)
-	}
-	var dropped dto.Metric
-	if err := m.dropped.WithLabelValues(string(dropOwed)).Write(&dropped); err != nil {
-		t.Fatal(err)
-	}
-	if l.pending() != maxOwed || dropped.GetCounter().GetValue() != 101 {
-		t.Errorf("%d are owed, %v were dropped", l.pending(), dropped.GetCounter().GetValue())
+	const most = 3
+	for n, want := range map[int]int{most: most, most + 1: most, 100 * most: most} {
+		m := NewMetrics(prometheus.NewRegistry())
+		l := newLeaver(&Gateway{m: m, cfg: Config{MaxOwed: most}})
+		l.put(departure{})
+		l.put(make([]departure, n-1)...)
+		var dropped dto.Metric
+		if err := m.dropped.WithLabelValues(string(dropOwed)).Write(&dropped); err != nil {
+			t.Fatal(err)
+		}
+		if l.pending() != want || int(dropped.GetCounter().GetValue()) != n-want {
+			t.Errorf("of %d %d are owed, %v were dropped", n, l.pending(), dropped.GetCounter().GetValue())
+		}
 	}
 }
