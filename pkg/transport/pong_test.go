@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -23,8 +25,7 @@ func TestWhoPingsAndReadsNothingIsSlow(t *testing.T) {
 	t.Run("websocket", func(t *testing.T) {
 		w := newWorld(t, config(tight))
 		conn := w.dialRaw()
-		fmt.Fprint(conn, "GET /socket.io/?EIO=3&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
-			"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+		fmt.Fprint(conn, strings.Replace(handshakeText, "EIO=4", "EIO=3", 1))
 		c := w.next()
 		ping := masked(0x81, pingOf(30_000))
 		go func() {
@@ -72,6 +73,40 @@ func TestPongsBelowTheBoundAllCome(t *testing.T) {
 	for range 50 {
 		p.say(pingOf(30_000))
 		p.wants("3" + pingOf(30_000)[1:])
+	}
+	c.isOpen()
+}
+
+// A WebSocket that wants to take over may ask as often as it likes whether it is
+// heard, as with the reference; not reading the answers ends it, and it alone.
+func TestWhoProbesAndReadsNothingIsRejected(t *testing.T) {
+	w := newWorld(t, config(tight), config(func(c *Config) { c.UpgradeTimeout = 2 * patience }))
+	query, c := w.poll(4)
+	conn := w.dialRaw()
+	query = strings.Replace(query, "polling", "websocket", 1)
+	fmt.Fprint(conn, strings.Replace(handshakeText, "?EIO=4&transport=websocket", query, 1))
+	trial := func() (l *link) {
+		c.s.mu.Lock()
+		defer c.s.mu.Unlock()
+		if t := c.s.phaseLocked().trial; t != nil {
+			l = t.link
+		}
+		return l
+	}
+	eventually(t, "a trial", func() bool { return trial() != nil })
+	probes := bytes.Repeat(masked(0x81, "2probe"), 1000)
+	go func() {
+		for range 5000 { // 40 MB of answers, which no kernel keeps
+			if _, err := conn.Write(probes); err != nil {
+				return
+			}
+		}
+	}()
+	for l := trial(); l != nil; l = trial() {
+		if n := l.pending(); n > 2*w.v.cfg.BacklogBytes {
+			t.Fatalf("%d bytes wait", n)
+		}
+		time.Sleep(time.Millisecond)
 	}
 	c.isOpen()
 }

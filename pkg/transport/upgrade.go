@@ -117,9 +117,11 @@ func (l *link) tryOut(pkt engineio.Packet, err error) {
 	if err == nil {
 		step = l.probe.Packet(pkt)
 	}
+	if step == engineio.AnswerPong && l.send(probeFrame.wire(wsV4), false) != nil {
+		step = engineio.Reject // it asks and asks, and does not read the answers
+	}
 	switch step {
 	case engineio.AnswerPong:
-		l.put(probeFrame.wire(wsV4), false)
 		l.s.releasePolls(t)
 	case engineio.Switch:
 		l.s.switchTo(l, t)
