@@ -145,6 +145,8 @@ func (d *door) accept() {
 		case errors.Is(failed, syscall.EINTR), errors.Is(failed, syscall.ECONNABORTED): // it left while it was queued
 		case outOfFiles(failed):
 			d.l.shed(failed)
+		case ofOneConnection(failed):
+			d.l.skip(failed)
 		default:
 			err = os.NewSyscallError("accept4", failed)
 		}
@@ -232,19 +234,21 @@ func (d *door) leave(fd int, number int32) *visitor {
 	return v
 }
 
-// arrived is leave because something has come, for who serves v. One that is
-// being served, and goes on waiting, is told.
+// arrived ends waiting because something has come, for who serves v. One that is
+// being served, and waits as a line, is told.
 func (d *door) arrived(e epoll.Event) (v *visitor, serve bool) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	v = d.waiting[e.FD]
-	if v != nil && v.number == e.Tag && v.line != nil {
-		d.mu.Unlock()
+	if v == nil || v.number != e.Tag {
+		return nil, false // it has been closed meanwhile
+	}
+	if v.line != nil {
 		v.line.signal()
 		return nil, false
 	}
-	d.mu.Unlock()
-	v = d.leave(e.FD, e.Tag)
-	return v, v != nil
+	delete(d.waiting, e.FD)
+	return v, true
 }
 
 // hold has v wait while it is served, for so long from now.

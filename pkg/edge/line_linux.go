@@ -14,6 +14,11 @@ import (
 // The door wakes who waits on it, so that it need not be in Go's poller, nor be
 // taken out of it. Deadlines are the door's. What goes on with net/http becomes a
 // Conn, and the line passes all on to it.
+//
+// It shares nothing with the connections of a reactor, which are bare descriptors,
+// too: those are closed while others write to them, and count who does; read
+// without waiting for their next message; and are as small as can be. A line has
+// one goroutine, a time that ends, and is gone after its first request.
 type line struct {
 	slot
 	v     *visitor

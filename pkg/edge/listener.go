@@ -89,6 +89,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 			}
 		case outOfFiles(err) && !l.closed.Load():
 			l.shed(err)
+		case ofOneConnection(err):
+			l.skip(err)
 		default:
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package edge
 import (
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -20,6 +21,7 @@ type spare struct {
 
 const (
 	shedWait   = 20 * time.Millisecond // for a connection that waits already
+	shortest   = 5 * time.Millisecond
 	maxBackoff = time.Second
 	sayEvery   = 10 * time.Second
 )
@@ -46,21 +48,26 @@ func (s *spare) drop() {
 // outOfFiles tells whether accepting failed for want of something that comes
 // back by itself.
 func outOfFiles(err error) bool {
-	for _, e := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return isOne(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM)
+}
+
+// ofOneConnection tells whether accepting failed for what is wrong with the
+// connection, and not with the listener: a rule of a firewall, or errors of the
+// network (accept(2), "Error handling"). Ending for it would end it for all.
+func ofOneConnection(err error) bool {
+	return isOne(err, syscall.EPERM, syscall.EPROTO, syscall.ENOPROTOOPT,
+		syscall.ENETDOWN, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EHOSTUNREACH)
+}
+
+func isOne(err error, of ...syscall.Errno) bool {
+	var e syscall.Errno
+	return errors.As(err, &e) && slices.Contains(of, e)
 }
 
 // shed closes one connection that waits, or waits itself.
 func (l *Listener) shed(err error) {
+	l.say("client port: connections are refused", err)
 	s := l.spare
-	if now := time.Now(); now.Sub(s.said) >= sayEvery {
-		s.said = now
-		l.log.Error("client port: connections are refused", elog.FieldErr(err), elog.Int("open", l.table.Total()))
-	}
 	if s.file != nil {
 		s.drop()
 		if l.shedOne() {
@@ -69,14 +76,34 @@ func (l *Listener) shed(err error) {
 			return
 		}
 	}
-	s.backoff = min(max(2*s.backoff, 5*time.Millisecond), maxBackoff)
-	timer := time.NewTimer(s.backoff)
+	s.backoff = min(max(2*s.backoff, shortest), maxBackoff)
+	l.pause(s.backoff)
+	s.back()
+}
+
+// skip goes on after a connection that could not be taken. If that is so of all
+// of them it takes its time.
+func (l *Listener) skip(err error) {
+	l.say("client port: a connection could not be accepted", err)
+	l.pause(shortest)
+}
+
+// say logs, though not each time.
+func (l *Listener) say(what string, err error) {
+	if now := time.Now(); now.Sub(l.spare.said) >= sayEvery {
+		l.spare.said = now
+		l.log.Error(what, elog.FieldErr(err), elog.Int("open", l.table.Total()))
+	}
+}
+
+// pause waits, until the listener is closed at most.
+func (l *Listener) pause(d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-l.stop:
 	}
-	s.back()
 }
 
 func (l *Listener) shedOne() bool {
