@@ -1,11 +1,11 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/gotomicro/ego/core/elog"
 
@@ -98,12 +98,13 @@ func (c *Connection) connectTo(ns string, payload []byte, cred credentials, wron
 	// In this order: who can be told to call a socket finds it in the index, and
 	// what a component says to it comes behind the answer. A Redis that is away
 	// delays nobody for long, and the index is rebuilt from here when it is back.
-	c.shard.gw.indexDo("add", func(ctx context.Context) error { return c.shard.gw.deps.Index.Add(ctx, client) })
+	g, start := c.shard.gw, time.Now()
+	g.indexDone("add", start, g.deps.Index.Add(within(g.cfg.IndexTimeout), client)) // no function that would hold client
 	c.session.Proven()
 	_ = c.send(c.connectedFrame(ns)) // if it left meanwhile, Closed follows
 	c.announce(ns, payload, client)
 	c.forgetHandshake()
-	c.shard.gw.m.accepted.Inc()
+	g.m.accepted.Inc()
 	return nil
 }
 
@@ -228,22 +229,24 @@ func (c *Connection) joinGranted(names []string) []id.Doc {
 // announce tells the components.
 func (c *Connection) announce(ns string, payload []byte, client session.Client) {
 	g := c.shard.gw
-	up := bus.Up{Namespace: ns, Args: connectArgs(payload), Docs: client.Docs, Replica: g.deps.Replica, Boot: g.deps.Boot}
+	u := uplinks.Get().(*uplink)
+	defer u.free()
+	u.args = appendConnectArgs(u.args[:0], payload)
+	up := bus.Up{Namespace: ns, Args: u.args, Docs: client.Docs, Replica: g.deps.Replica, Boot: g.deps.Boot}
 	trace := ""
 	if c.in != nil {
 		trace = c.in.trace
 	}
-	if err := g.up(c.id, &client, eventConnect, &up, trace, nil); err != nil {
+	if err := g.upWith(u, c.id, &client, eventConnect, &up, trace, nil); err != nil {
 		g.log.Warn("connect event not taken", elog.String("socket", c.id.String()), elog.FieldErr(err))
 	}
 }
 
-// connectArgs is the auth payload as the argument list of a Connect event.
-func connectArgs(payload []byte) []byte {
+// appendConnectArgs appends the auth payload as the argument list of a Connect event.
+func appendConnectArgs(args, payload []byte) []byte {
 	if len(payload) == 0 {
-		return []byte("[{}]")
+		return append(args, "[{}]"...)
 	}
-	args := make([]byte, 0, len(payload)+2)
 	return append(append(append(args, '['), payload...), ']')
 }
 

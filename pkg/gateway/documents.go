@@ -91,7 +91,12 @@ func (g *Gateway) leftDocs(socket id.Socket, docs []id.Doc) {
 // own refresh, which reads the connections here.
 func (g *Gateway) indexDo(what string, do func(context.Context) error) {
 	start := time.Now()
-	if err := do(within(g.cfg.IndexTimeout)); err != nil {
+	g.indexDone(what, start, do(within(g.cfg.IndexTimeout)))
+}
+
+// indexDone notes how such a write, which began at start, has ended.
+func (g *Gateway) indexDone(what string, start time.Time, err error) {
+	if err != nil {
 		g.m.indexFailed.WithLabelValues(what).Inc()
 		g.log.Warn("session index", elog.String("op", what), elog.FieldErr(err))
 	}

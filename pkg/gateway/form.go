@@ -25,6 +25,9 @@ func oldForm(r *http.Request) wireForm {
 	return formRev4
 }
 
+// connectedBytes is more than the answer to a CONNECT takes beside the namespace.
+const connectedBytes = 32
+
 // connectedFrame tells a client that it is connected to a namespace.
 func (c *Connection) connectedFrame(ns string) *transport.Frame {
 	switch c.form {
@@ -33,7 +36,7 @@ func (c *Connection) connectedFrame(ns string) *transport.Frame {
 	case formOldPack:
 		return transport.NewFrame(socketio.AppendMsgpackText(nil, socketio.Connect, ns))
 	default:
-		return transport.NewFrame(socketio.AppendConnect(nil, ns, c.id.String(), c.revision()))
+		return transport.NewFrame(socketio.AppendConnect(make([]byte, 0, len(ns)+connectedBytes), ns, c.id.String(), c.revision()))
 	}
 }
 

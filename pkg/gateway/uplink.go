@@ -56,6 +56,11 @@ var upEventNames = [upEvents]bus.Event{bus.EventConnect, bus.EventMessage, bus.E
 func (g *Gateway) up(s id.Socket, c *session.Client, event upEvent, up *bus.Up, trace string, done func(error)) error {
 	u := uplinks.Get().(*uplink)
 	defer u.free()
+	return g.upWith(u, s, c, event, up, trace, done)
+}
+
+// upWith is up for those who have an uplink.
+func (g *Gateway) upWith(u *uplink, s id.Socket, c *session.Client, event upEvent, up *bus.Up, trace string, done func(error)) error {
 	docs := u.client.Docs
 	u.client, u.up = *c, *up
 	err := g.send(u, s, event, trace, done)
