@@ -21,15 +21,10 @@ import (
 // apiProgram is ws-api: what it is made of, in the order of starting.
 type apiProgram struct {
 	backbone
-	cfg      APIConfig
-	governed bool // somebody else runs the governor of this process
+	cfg APIConfig
 
-	tls *edge.TLS // nil without
-
-	// The stages end from the last to the first.
-	ports *stage // governor
-	base  *stage // registry, producer, mesh client
-	calls *stage // the gRPC port and the subscriptions behind it
+	tls   *edge.TLS // nil without
+	calls *stage    // the gRPC port and the subscriptions behind it; ends before the stages of the backbone
 }
 
 // newAPIProgram does the work that can fail for reasons that waiting does not
@@ -48,10 +43,8 @@ func newAPIProgram(key string, cfg APIConfig, log *elog.Component) (*apiProgram,
 }
 
 func (p *apiProgram) up(ctx context.Context, failed chan<- error) error {
-	p.ports, p.base, p.calls = newStage(failed), newStage(failed), newStage(failed)
-	if !p.governed {
-		p.ports.run("governor", newGovernor(p.key+"server.governor", p.cfg.Server.Governor, p.health).run)
-	}
+	p.begin(failed, p.cfg.Server.Governor)
+	p.calls = newStage(failed)
 	ids, err := p.connect(ctx, &p.cfg.ServiceConfig, p.cfg.Server.GRPC.Address())
 	if err != nil {
 		return err
@@ -105,11 +98,5 @@ func (p *apiProgram) down(ctx context.Context) {
 		l.step("stop calls", p.calls.stop)
 		l.step("flush the producer", p.producer.Flush)
 	}
-	l.step("stop", p.base.stop)
-	if p.registry != nil {
-		l.step("release the number", p.registry.Release)
-	}
-	l.step("close the ports", p.ports.stop)
-	l.step("disconnect", p.disconnect)
-	l.report(p.log)
+	p.end(&l)
 }

@@ -16,12 +16,17 @@ import (
 
 // backbone is what every service stands on: its number, Redis and Kafka.
 type backbone struct {
-	service string
-	key     string // prefix of the sections in econf
-	log     *elog.Component
-	reg     prometheus.Registerer
-	boot    string // names this start of the process, unlike any other
-	health  *health
+	service  string
+	key      string // prefix of the sections in econf
+	governed bool   // somebody else runs the governor of this process
+	log      *elog.Component
+	reg      prometheus.Registerer
+	boot     string // names this start of the process, unlike any other
+	health   *health
+
+	// The first stages; those of the service itself end before them.
+	ports *stage // governor, and what else answers until the end
+	base  *stage // registry, producer, mesh client
 
 	database *replica.Database
 	registry *replica.Registry
@@ -35,6 +40,25 @@ func newBackbone(service, key string, log *elog.Component) backbone {
 		service: service, key: key, log: log, boot: replica.NewBoot(), health: newHealth(),
 		reg: prometheus.WrapRegistererWith(prometheus.Labels{"service": service}, prometheus.DefaultRegisterer),
 	}
+}
+
+// begin makes the first stages, and opens the operations port.
+func (b *backbone) begin(failed chan<- error, cfg GovernorConfig) {
+	b.ports, b.base = newStage(failed), newStage(failed)
+	if !b.governed {
+		b.ports.run("governor", newGovernor(b.key+"server.governor", cfg, b.health).run)
+	}
+}
+
+// end is the last part of leaving, of whatever connect has come to.
+func (b *backbone) end(l *leaving) {
+	l.step("stop", b.base.stop)
+	if b.registry != nil {
+		l.step("release the number", b.registry.Release)
+	}
+	l.step("close the ports", b.ports.stop)
+	l.step("disconnect", b.disconnect)
+	l.report(b.log)
 }
 
 // connect registers the process and waits for what it needs. address is where

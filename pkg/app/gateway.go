@@ -26,20 +26,16 @@ const relayGroup = "sluice-relay"
 // gatewayProgram is ws-gateway: what it is made of, in the order of starting.
 type gatewayProgram struct {
 	backbone
-	cfg      GatewayConfig
-	governed bool                            // somebody else runs the governor of this process
-	wrap     func(http.Handler) http.Handler // serves more than the gateway on the client port; may be nil
-	verify   gateway.Verifier                // instead of the configured one; may be nil
+	cfg    GatewayConfig
+	wrap   func(http.Handler) http.Handler // serves more than the gateway on the client port; may be nil
+	verify gateway.Verifier                // instead of the configured one; may be nil
 
 	edge     *clientPort
 	verifier *auth.Verifier
 	index    *session.Index
 	gateway  *gateway.Gateway
 
-	// The stages end from the last to the first.
-	ports    *stage // governor, client port, mesh
-	base     *stage // registry, index, producer, mesh client
-	sessions *stage // the gateway
+	sessions *stage // the gateway; ends before the stages of the backbone
 }
 
 // newGatewayProgram does the work that can fail for reasons that waiting does
@@ -57,10 +53,8 @@ func newGatewayProgram(key string, cfg GatewayConfig, log *elog.Component) (*gat
 }
 
 func (p *gatewayProgram) up(ctx context.Context, failed chan<- error) error {
-	p.ports, p.base, p.sessions = newStage(failed), newStage(failed), newStage(failed)
-	if !p.governed {
-		p.ports.run("governor", newGovernor(p.key+"server.governor", p.cfg.Server.Governor, p.health).run)
-	}
+	p.begin(failed, p.cfg.Server.Governor)
+	p.sessions = newStage(failed)
 	p.ports.run("client port", p.edge.run)
 	ids, err := p.connect(ctx, &p.cfg.ServiceConfig, p.cfg.Server.Mesh.Address())
 	if err != nil {
@@ -128,11 +122,5 @@ func (p *gatewayProgram) down(ctx context.Context) {
 		l.step("flush the producer", p.producer.Flush)
 		l.step("leave the index", func(ctx context.Context) error { return p.index.Release(ctx, p.registry.Replica()) })
 	}
-	l.step("stop", p.base.stop)
-	if p.registry != nil {
-		l.step("release the number", p.registry.Release)
-	}
-	l.step("close the ports", p.ports.stop)
-	l.step("disconnect", p.disconnect)
-	l.report(p.log)
+	p.end(&l)
 }
