@@ -1,27 +1,26 @@
 package stream
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/gotomicro/ego-component/eredis"
-	"github.com/gotomicro/ego/core/elog"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
-	"go.uber.org/zap/zapcore"
 
 	"sluice/pkg/id"
 	"sluice/pkg/redistest"
 )
 
-func TestMain(m *testing.M) {
-	elog.EgoLogger = quiet                           // go-redis reports lost connections there
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // EGO has started its loggers
-}
+func TestMain(m *testing.M) { redistest.Main(m) }
 
-var quiet = elog.DefaultContainer().Build(elog.WithZapCore(zapcore.NewNopCore()))
+const patience = redistest.Patience
+
+var (
+	quiet      = redistest.Quiet
+	ctxT       = redistest.Context
+	eventually = redistest.Eventually
+)
 
 // place is a Redis to test against.
 type place struct{ *redistest.Place }
@@ -82,27 +81,6 @@ func (p *place) muted(change ...func(*Config)) *Stream {
 
 // wipe does to the test's keys what FLUSHALL does to all.
 func (p *place) wipe() { p.Wipe(nil) }
-
-// ctxT ends after a time in which everything here must have happened.
-func ctxT(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// patience is how long until a test gives up, and not how fast anything is.
-const patience = time.Minute
-
-// eventually waits until ok returns true.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("did not happen: %s", what)
-}
 
 func mid(n int) id.Message { return id.Message(1<<40 + n) }
 
