@@ -198,6 +198,18 @@ func TestSmallS2OnSluice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for text, want := range map[string]string{
+		"transport.raeder=goroutine,reactor": "has it such a key", "transport.reader=goroutine,nonsense": "transport.reader: ",
+		"transport.reader=goroutine,reactor": "",
+	} {
+		ways, err := variants(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := differ(t.Context(), bin, ways); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 	t.Setenv("TMPDIR", t.TempDir()) // the logs of what does not start are left
 	began := time.Now()
 	_, err = manage(t.Context(), program, bin, launch.Services{}, 1, false, map[string]string{"SLUICE_TRANSPORT_READER": "nonsense"})

@@ -76,6 +76,9 @@ func run(ctx context.Context, o *runOptions) (*report.Report, error) {
 	if o.bin == "" {
 		o.bin = filepath.Dir(program)
 	}
+	if err := differ(ctx, o.bin, ways); err != nil {
+		return r, wrong(err)
+	}
 	view := newLive(os.Stderr)
 	for _, s := range scenarios {
 		base := job{

@@ -197,10 +197,10 @@ func (s *Scenario) check() error {
 	}
 	share := func(key string, v float64) { want(v >= 0 && v <= 1, "%s: must be from 0 to 1", key) }
 	c, p, u := &s.Clients, &s.Push, &s.Upstream
-	want(c.Sockets > 0, "clients.sockets: must be above 0")
-	want(c.ConnectRate >= 0, "clients.connect_rate: must not be negative")
+	want(c.Sockets > 0 && c.Sockets <= socketsAtMost, "clients.sockets: must be from 1 to %s", commas(socketsAtMost))
+	want(c.ConnectRate >= 0 && c.ConnectRate <= ratesAtMost, "clients.connect_rate: must be from 0 to %s", commas(ratesAtMost))
 	want(c.Connecting > 0, "clients.connecting: must be above 0")
-	want(c.Documents >= 0, "clients.documents: must not be negative")
+	want(c.Documents >= 0 && c.Documents <= documentsAtMost, "clients.documents: must be from 0 to %s", commas(documentsAtMost))
 	share("clients.first", c.First)
 	share("clients.hot_share", c.HotShare)
 	want(c.HotShare == 0 || c.Documents > 1, "clients.hot_share: needs clients.documents above 1, for the others")
@@ -231,6 +231,13 @@ func (s *Scenario) check() error {
 	want(s.Slow.Share < 1, "slow.share: must leave somebody who reads")
 	return errors.Join(errs...)
 }
+
+// What no machine could run, and the tool would take gigabytes to find out.
+const (
+	socketsAtMost   = 10_000_000
+	documentsAtMost = 1_000_000
+	ratesAtMost     = 1_000_000_000
+)
 
 // maxFilling keeps messages below what servers take by default.
 const maxFilling = 500_000

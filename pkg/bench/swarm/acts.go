@@ -64,13 +64,15 @@ func (l *loop) setUpstream(u Upstream, rate float64) {
 	l.sends.on = rate > 0
 }
 
-func (l *loop) sendOne() {
+// sendOne lets the next client send that can; false means that none can.
+func (l *loop) sendOne() bool {
 	for range len(l.clients) {
 		c := &l.clients[l.cursor]
 		l.cursor = (l.cursor + 1) % len(l.clients)
 		if c.state == up && !c.slow && len(c.out) < maxUnsent {
 			l.send(c)
-			return
+			return true
 		}
 	}
+	return false
 }

@@ -65,6 +65,7 @@ type endedSession struct {
 const (
 	readBuffer = 64 << 10
 	burst      = 64 // of connects between two looks at what can be read
+	sendBurst  = 4096
 )
 
 func newLoop(cfg *Options, first, count uint32) *loop {
@@ -180,9 +181,9 @@ func (l *loop) pace() {
 		}
 		l.leaves.did(n)
 	}
-	if n := l.sends.due(l.now); l.sends.rate > 0 && n > 0 {
-		for range n {
-			l.sendOne()
+	if n := min(l.sends.due(l.now), sendBurst); l.sends.rate > 0 && n > 0 {
+		for i := 0; i < n && l.sendOne(); i++ {
+			continue
 		}
 		l.sends.did(n)
 	}
