@@ -238,6 +238,7 @@ func (c *Connection) announce(ns string, payload []byte, client session.Client) 
 		trace = c.in.trace
 	}
 	if err := g.upWith(u, c.id, &client, eventConnect, &up, trace, nil); err != nil {
+		g.countFailed(err)
 		g.log.Warn("connect event not taken", elog.String("socket", c.id.String()), elog.FieldErr(err))
 	}
 }

@@ -77,6 +77,21 @@ func TestADisconnectThatKafkaDoesNotTakeIsSaidLater(t *testing.T) {
 	}
 }
 
+func TestAConnectThatKafkaDoesNotTakeIsCounted(t *testing.T) {
+	w := newWorld(t, nil)
+	w.mu.Lock()
+	w.upErr = errAway
+	w.mu.Unlock()
+	w.dial(`{"token":"ann"}`)
+	eventually(t, "it is counted", func() bool {
+		var failed dto.Metric
+		return w.gateway.m.upFailed.Write(&failed) == nil && failed.GetCounter().GetValue() == 1
+	})
+	w.mu.Lock()
+	w.upErr = nil
+	w.mu.Unlock()
+}
+
 // After a storm nothing of its queue is left, and it was taken in order.
 func TestTheQueueOfThoseWhoLeaveIsGivenBack(t *testing.T) {
 	l := newLeaver(&Gateway{m: NewMetrics(prometheus.NewRegistry()), cfg: DefaultConfig()})
