@@ -105,6 +105,6 @@ var table = []Entry{
 		Text: "The socket has joined as many documents as it may: leave one."},
 	{Reason: Offline, Retry: Now, Answer: true,
 		Text: "The connection ended meanwhile."},
-	{Reason: Internal, Retry: Later, After: time.Second, Spread: 2 * time.Second, Answer: true,
+	{Reason: Internal, Retry: Later, After: time.Second, Spread: 2 * time.Second, Close: true, Answer: true,
 		Text: "A fault of the server."},
 }

@@ -22,6 +22,7 @@ const (
 	ReasonOverlap        = reason.Overlap        // two polls of one kind at once
 	ReasonSlow           = reason.Slow           // the client does not take what is sent to it
 	ReasonServer         = reason.ServerClose    // closed by the program that runs the server
+	ReasonInternal       = reason.Internal       // its Receiver panicked
 )
 
 var (

@@ -2,6 +2,9 @@ package transport
 
 import (
 	"bytes"
+	"runtime/debug"
+
+	"github.com/gotomicro/ego/core/elog"
 
 	"sluice/pkg/engineio"
 )
@@ -61,17 +64,34 @@ func (s *Session) leavePhaseLocked() (last bool) {
 // tell makes the last call. Exactly one caller has set told.
 func (s *Session) tell() {
 	defer s.srv.running.Done()
+	defer s.survive()
 	s.rcv.Closed(s.phase.reason)
+}
+
+// hand gives a message to the Receiver.
+func (s *Session) hand(pkt engineio.Packet) {
+	if !s.enter() {
+		return
+	}
+	defer s.leave()
+	defer s.survive()
+	s.rcv.Message(pkt.Data, pkt.Binary)
+}
+
+// survive ends the session whose Receiver panics, and no other: one client's message
+// must not cost everybody else the connection. To be deferred.
+func (s *Session) survive() {
+	if p := recover(); p != nil {
+		s.srv.log.Error("a receiver panicked", elog.Any("panic", p), elog.FieldStack(debug.Stack()))
+		s.close(ReasonInternal, gently)
+	}
 }
 
 // receive acts on a packet that came over the session's carrier.
 func (s *Session) receive(pkt engineio.Packet) {
 	switch engineio.React(s.version(), pkt.Type) {
 	case engineio.Deliver:
-		if s.enter() {
-			s.rcv.Message(pkt.Data, pkt.Binary)
-			s.leave()
-		}
+		s.hand(pkt)
 	case engineio.Answer:
 		_ = s.Send(pong(pkt.Data)) // as large as the client wants it, and so within its bound; slow is closed
 	case engineio.Heard:
