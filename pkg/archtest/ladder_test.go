@@ -55,7 +55,7 @@ var ladder = map[string]place{
 	"pkg/session":   {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/redistest"}},
 	"pkg/stream":    {step: 1, may: []string{"pkg/id"}, tests: []string{"pkg/redistest"}},
 	"pkg/replica":   {step: 1, may: []string{"pkg/id"}, tests: []string{"migrations"}},
-	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/plainjson", "pkg/proto/sluice/v1"}},              // it asks components that verify
+	"pkg/auth":      {step: 1, may: []string{"pkg/id", "pkg/proto/sluice/v1"}},                               // it asks components that verify
 	"pkg/mesh":      {step: 1, may: []string{"pkg/id", "pkg/proto/mesh/v1"}, tests: []string{"pkg/devcert"}}, // its messages are generated
 	"pkg/overload":  {step: 1},
 	"pkg/component": {step: 1, may: []string{"pkg/proto/sluice/v1"}, tests: []string{"pkg/devcert"}},

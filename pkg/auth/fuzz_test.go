@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -60,8 +59,7 @@ func cutSignature(t *testing.T, token string) (signed string, sig []byte) {
 func FuzzClaims(f *testing.F) {
 	cfg := oneType()
 	cfg.Types[0].AllowUnexpiring = true
-	v, slow := verifier(f, cfg), verifier(f, cfg)
-	slow.types["web"].quick = nil
+	v := verifier(f, cfg)
 	header := `{"alg":"HS256","typ":"JWT"}`
 	for _, c := range []string{
 		`{"sub":"u","exp":1767330000,"docs":["a","b*"],"locale":"de","client_version":"1","jti":"j","auth_type":"web"}`,
@@ -77,13 +75,7 @@ func FuzzClaims(f *testing.F) {
 		signed := e([]byte(header)) + "." + e([]byte(c))
 		h := hmac.New(sha256.New, []byte(secret))
 		h.Write([]byte(signed))
-		token := signed + "." + e(h.Sum(nil))
-		who, err := v.Verify(t.Context(), "", token)
-		again, errAgain := v.Verify(t.Context(), "", token) // a header that was taken is known
-		want, wantErr := slow.Verify(t.Context(), "", token)
-		if !reflect.DeepEqual(who, want) || !reflect.DeepEqual(again, want) || CauseOf(err) != CauseOf(wantErr) || CauseOf(errAgain) != CauseOf(wantErr) {
-			t.Fatalf("%s %s\ngave %+v %v, then %+v %v, not %+v %v", header, c, who, CauseOf(err), again, CauseOf(errAgain), want, CauseOf(wantErr))
-		}
+		who, err := v.Verify(t.Context(), "", signed+"."+e(h.Sum(nil)))
 		if err != nil {
 			return
 		}

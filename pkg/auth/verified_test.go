@@ -63,7 +63,7 @@ func TestAVerifiedTokenEndsWhenItExpires(t *testing.T) {
 	v, token := remembering(t, 10)
 	clock := now
 	v.now = func() time.Time { return clock }
-	v.types["web"].parser = jwt.NewParser(v.types["web"].cfg.options(v.now)...)
+	v.types["web"].parser = v.types["web"].cfg.parser(v.now)
 	one := token(jwt.MapClaims{"exp": now.Add(time.Minute).Unix()})
 	for _, step := range []struct {
 		after time.Duration

@@ -35,7 +35,6 @@ type verification struct {
 
 	// One of these.
 	secret   []byte
-	quick    *quick // with a secret
 	source   *source
 	callback *callback
 }
@@ -56,17 +55,13 @@ func newVerifier(cfg Config, log *elog.Component, m *Metrics, now func() time.Ti
 	}
 	for i, t := range cfg.Types {
 		key := fmt.Sprintf("type[%d].", i)
-		options := t.options(now)
-		vt := &verification{name: t.Name, cfg: t, parser: jwt.NewParser(options...), right: m.results.WithLabelValues(t.Name, "ok")}
+		vt := &verification{name: t.Name, cfg: t, parser: t.parser(now), right: m.results.WithLabelValues(t.Name, "ok")}
 		if t.Callback.Address != "" {
 			var err error
 			vt.callback, err = newCallback(t, cfg.MaxGrants, log, m, now)
 			errs = append(errs, prefixed(key+"callback.", err))
 		} else {
 			errs = append(errs, vt.keys(key, log, m))
-		}
-		if vt.secret != nil {
-			vt.quick = newQuick(vt.secret, options)
 		}
 		v.types[t.Name] = vt
 	}
@@ -86,8 +81,8 @@ func (v *Verifier) hangUp() {
 	}
 }
 
-// options say everything that does not depend on the token.
-func (t *Type) options(now func() time.Time) []jwt.ParserOption {
+// parser has everything that does not depend on the token.
+func (t *Type) parser(now func() time.Time) *jwt.Parser {
 	opts := []jwt.ParserOption{
 		jwt.WithValidMethods(t.Algorithms),
 		jwt.WithTimeFunc(now),
@@ -103,7 +98,7 @@ func (t *Type) options(now func() time.Time) []jwt.ParserOption {
 	if len(t.Audience) > 0 {
 		opts = append(opts, jwt.WithAudience(t.Audience...))
 	}
-	return opts
+	return jwt.NewParser(opts...)
 }
 
 // keys reads the secret, or prepares the JWK set.

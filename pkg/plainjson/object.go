@@ -1,15 +1,14 @@
-// Package plainjson reads JSON objects as clients and token issuers write them all
-// day, in place and without garbage: strings of ASCII without escapes, whole
-// numbers, and lists of such strings. Whatever else an object has makes it not
-// plain, and is for encoding/json: a caller that gets no from End throws away what
-// it has read and starts over there. So a plain object must mean to both the same,
-// which a fuzz test holds.
+// Package plainjson reads JSON objects as clients write them all day, in place and
+// without garbage: strings of ASCII without escapes, whole numbers, and lists of such
+// strings. Whatever else an object has makes it not plain, and is for encoding/json: a
+// caller that gets no from End throws away what it has read and starts over there. So
+// a plain object must mean to both the same, which a fuzz test holds.
 package plainjson
 
 import "strings"
 
 // Object is an object that is being read. For each Next that returns true, call one
-// of Text, Number, Texts and Skip; End tells whether all of it was plain.
+// of Text, Texts, Skip and Unknown; End tells whether all of it was plain.
 type Object struct {
 	b     []byte
 	at    int
@@ -55,9 +54,6 @@ func (o *Object) End() bool {
 	return !o.odd && o.at == len(o.b)
 }
 
-// Odd makes the object one that is not plain.
-func (o *Object) Odd() { o.odd = true }
-
 // Text reads a string, which is good for as long as b is.
 func (o *Object) Text() []byte {
 	if !o.byte('"') {
@@ -81,8 +77,8 @@ func (o *Object) Text() []byte {
 // maxDigits keeps numbers within what a float64 holds exactly.
 const maxDigits = 15
 
-// Number reads a whole number that is not negative.
-func (o *Object) Number() (n int64) {
+// number reads a whole number that is not negative.
+func (o *Object) number() (n int64) {
 	begin := o.at
 	for o.at < len(o.b) && o.b[o.at] >= '0' && o.b[o.at] <= '9' && o.at-begin <= maxDigits {
 		n = n*10 + int64(o.b[o.at]-'0')
@@ -130,12 +126,9 @@ func (o *Object) Skip() {
 	case 'n':
 		o.word("null")
 	default:
-		o.Number()
+		o.number()
 	}
 }
-
-// IsText tells whether a string comes next.
-func (o *Object) IsText() bool { return !o.odd && o.at < len(o.b) && o.b[o.at] == '"' }
 
 // Unknown reads a member that the caller has no use for. encoding/json would take a
 // name that differs from a known one in case only, so that is not plain.

@@ -25,7 +25,7 @@ func read(b []byte) (m members, plain bool) {
 		case "clientKind":
 			m.Kind = string(o.Text())
 		case "exp":
-			n := o.Number()
+			n := o.number()
 			m.Until = &n
 		case "docs":
 			m.Docs = o.Texts()
@@ -97,7 +97,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 			case "token":
 				o.Text()
 			case "exp":
-				o.Number()
+				o.number()
 			default:
 				o.Unknown(name, "token", "exp")
 			}
