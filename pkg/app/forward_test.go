@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +19,8 @@ type oneMember struct{ address string }
 func (d oneMember) Lookup(r id.Replica) (mesh.Member, bool) {
 	return mesh.Member{Replica: r, Boot: "b", Address: d.address, Service: gatewayService}, r == 1
 }
-func (d oneMember) Gateways() []mesh.Member { return nil }
+func (d oneMember) Find(_ context.Context, r id.Replica) (mesh.Member, bool) { return d.Lookup(r) }
+func (d oneMember) Gateways() []mesh.Member                                  { return nil }
 
 func TestARequestWhoseGatewayDoesNotAnswerComesBackLater(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")

@@ -35,8 +35,13 @@ type directory struct{ registry *replica.Registry }
 
 const gatewayService = "ws-gateway"
 
-func (d directory) Lookup(r id.Replica) (mesh.Member, bool) {
-	m, ok := d.registry.Lookup(r)
+func (d directory) Lookup(r id.Replica) (mesh.Member, bool) { return gatewayOnly(d.registry.Lookup(r)) }
+
+func (d directory) Find(ctx context.Context, r id.Replica) (mesh.Member, bool) {
+	return gatewayOnly(d.registry.Find(ctx, r))
+}
+
+func gatewayOnly(m replica.Member, ok bool) (mesh.Member, bool) {
 	if !ok || m.Service != gatewayService {
 		return mesh.Member{}, false
 	}

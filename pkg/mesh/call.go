@@ -57,7 +57,7 @@ func (c *Client) Reply(ctx context.Context, to id.Replica, req *meshv1.ReplyRequ
 // unary makes one call to the boot that has the number to now.
 func unary[T any](ctx context.Context, c *Client, to id.Replica, method string,
 	call func(context.Context, meshv1.MeshClient, string) (T, error)) (resp T, err error) {
-	m, err := c.lookup(to)
+	m, err := c.lookup(ctx, to)
 	if err != nil {
 		return resp, err
 	}

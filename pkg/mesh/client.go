@@ -112,8 +112,13 @@ func (c *Client) lives(m Member) bool {
 	return ok && now.Boot == m.Boot
 }
 
-func (c *Client) lookup(to id.Replica) (Member, error) {
+// lookup returns the process that has the number to now, also one that has only
+// just started.
+func (c *Client) lookup(ctx context.Context, to id.Replica) (Member, error) {
 	m, ok := c.dir.Lookup(to)
+	if !ok {
+		m, ok = c.dir.Find(ctx, to)
+	}
 	if !ok {
 		return Member{}, fmt.Errorf("replica %d: %w", to, ErrUnknown)
 	}

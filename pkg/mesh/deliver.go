@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -11,12 +12,20 @@ import (
 // overhead is what a Delivery may be longer than its body.
 const overhead = 1 << 10
 
+// ended is the context of who does not wait: whoever is not known now is looked for,
+// and known to the next push.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
 // Deliver queues an ephemeral push for a replica and never blocks. The body
 // must not be changed afterwards. Nil means queued: it is sent within
 // Config.DeliverWithin, in order, to the boot that has the number now, or
 // dropped and counted. Errors: ErrUnknown, ErrBusy, ErrTooLarge, ErrClosed.
 func (c *Client) Deliver(to id.Replica, body []byte) error {
-	m, err := c.lookup(to)
+	m, err := c.lookup(ended, to)
 	if err != nil {
 		c.m.delivered(fateUnknown, 1)
 		return err

@@ -1,6 +1,10 @@
 package mesh
 
-import "sluice/pkg/id"
+import (
+	"context"
+
+	"sluice/pkg/id"
+)
 
 // Member is a process that can be called.
 type Member struct {
@@ -10,11 +14,14 @@ type Member struct {
 	Service string
 }
 
-// Directory knows the living. It is asked for every message, so it answers
+// Directory knows the living. Lookup is asked for every message, so it answers
 // from memory.
 type Directory interface {
 	// Lookup returns the living process that has the number r now.
 	Lookup(r id.Replica) (Member, bool)
+	// Find is Lookup for a process that may have started a moment ago. It may wait
+	// for the answer of others, but not after the end of ctx.
+	Find(ctx context.Context, r id.Replica) (Member, bool)
 	// Gateways returns all living gateways.
 	Gateways() []Member
 }

@@ -34,7 +34,7 @@ func (c *Client) Forward(w http.ResponseWriter, r *http.Request, to id.Replica) 
 	if Forwarded(r) {
 		return ErrForwarded
 	}
-	m, err := c.lookup(to)
+	m, err := c.lookup(r.Context(), to)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.http(w, r) 
 type book struct {
 	mu      sync.Mutex
 	members map[id.Replica]Member
+	late    map[id.Replica]Member // whom only Find knows
+	sought  int                   // calls of Find
 }
 
 func newBook(members ...Member) *book {
@@ -90,6 +92,15 @@ func (b *book) Lookup(r id.Replica) (Member, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m, ok := b.members[r]
+	return m, ok
+}
+
+// Find also knows those who have only just come.
+func (b *book) Find(_ context.Context, r id.Replica) (Member, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sought++
+	m, ok := b.late[r]
 	return m, ok
 }
 

@@ -36,6 +36,7 @@ type Registry struct {
 	state   atomic.Pointer[State]
 	health  atomic.Pointer[func() (sockets int64, level int)]
 	members atomic.Pointer[memberList]
+	search  search
 }
 
 // New builds a registry for the process that ident describes. db is asked for the
@@ -46,7 +47,7 @@ func New(cfg Config, ident Identity, db func(ctx context.Context) (*gorm.DB, err
 ) *Registry {
 	r := &Registry{
 		cfg: cfg, ident: ident, db: db, log: log, metrics: metrics, now: now,
-		turn: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), search: search{wanted: make(chan struct{}, 1)},
 	}
 	up := StateUp
 	r.state.Store(&up)

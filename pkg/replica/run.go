@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/gotomicro/ego/core/elog"
@@ -28,6 +29,11 @@ func (r *Registry) Run(ctx context.Context) error {
 		timer   = time.NewTimer(0)
 	)
 	defer timer.Stop()
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	looking.Go(func() { r.lookFor(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
