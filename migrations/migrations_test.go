@@ -109,6 +109,35 @@ func TestFailedMigrationLeavesNothingOnSQLite(t *testing.T) {
 	}
 }
 
+// Somebody who reads when the migration is to be committed is waited for.
+func TestAReaderDelaysTheCommit(t *testing.T) {
+	open := sqliteOpener(t)
+	db := open(t)
+	if _, err := db.ExecContext(soon(t), "CREATE TABLE fine (n INTEGER); INSERT INTO fine VALUES (1), (2)"); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := open(t).QueryContext(soon(t), "SELECT n FROM fine") // holds its lock until it is closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rows.Next() {
+		t.Fatal(rows.Err())
+	}
+	done := make(chan error, 1)
+	go func() { done <- Up(soon(t), db, SQLite) }()
+	select {
+	case err := <-done:
+		t.Fatalf("it ended while somebody reads: %v", err)
+	case <-time.After(300 * time.Millisecond): // several times the busy_timeout
+	}
+	if err := rows.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWaitForTheTurnEnds(t *testing.T) {
 	eachDialect(t, func(t *testing.T, dialect Dialect, open opener) {
 		conn, err := open(t).Conn(soon(t))

@@ -53,17 +53,22 @@ type sqliteTurn struct{ version *atomic.Int64 }
 const sqliteRetry = 10 * time.Millisecond
 
 func (sqliteTurn) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	if err := unlessBusy(ctx, conn, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("wait for the turn to migrate: %w", err)
+	}
+	return nil
+}
+
+// unlessBusy executes a statement, again for as long as others are in its way.
+func unlessBusy(ctx context.Context, conn *sql.Conn, statement string) error {
 	for {
-		_, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE")
-		if err == nil {
-			return nil
-		}
-		if !busy(err) {
-			return fmt.Errorf("wait for the turn to migrate: %w", err)
+		_, err := conn.ExecContext(ctx, statement)
+		if err == nil || !busy(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the turn to migrate: %w", errors.Join(ctx.Err(), err))
+			return errors.Join(ctx.Err(), err)
 		case <-time.After(sqliteRetry):
 		}
 	}
@@ -76,7 +81,10 @@ func (t sqliteTurn) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	err := conn.QueryRowContext(ctx, "SELECT COUNT(*) > 0 FROM "+versionTable+" WHERE version_id = ?",
 		t.version.Load()).Scan(&recorded)
 	if err == nil && recorded {
-		if _, err = conn.ExecContext(ctx, "COMMIT"); err == nil {
+		// Those who only read are in the way of a commit, too. ctx has no end here.
+		waiting, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if err = unlessBusy(waiting, conn, "COMMIT"); err == nil {
 			return nil
 		}
 		err = fmt.Errorf("commit the migration: %w", err)
@@ -91,7 +99,7 @@ func (t sqliteTurn) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
 	return err
 }
 
-// busy tells whether SQLite refused because another connection writes.
+// busy tells whether SQLite refused because another connection reads or writes.
 func busy(err error) bool {
 	const sqliteBusy = 5
 	var coded interface{ Code() int }
