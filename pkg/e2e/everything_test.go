@@ -66,7 +66,7 @@ func connectAll(t *testing.T, f *fleet, url string, up *upEvents) []person {
 	f.wait(time.Minute, "all clients to connect", func() bool {
 		return !slices.ContainsFunc(people, func(p person) bool { return !p.connected })
 	})
-	f.wait(30*time.Second, "upgrades over the balancer", func() bool {
+	f.wait(time.Minute, "upgrades over the balancer", func() bool {
 		for i := 1; i < sockets; i += 8 {
 			if people[i].transport != "websocket" {
 				return false
