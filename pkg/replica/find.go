@@ -9,18 +9,22 @@ import (
 )
 
 // Bounds of looking for somebody who is not on the list: the table is read at most
-// once in lookAgain, whoever asks, and nobody waits longer than findWithin.
+// once in lookAgain, whoever asks, and nobody waits longer than findWithin. A number
+// that nobody had is believed to be free for missedFor: whoever guesses gets his no at
+// once, and not at the pace of the looks.
 const (
 	lookAgain  = 250 * time.Millisecond
 	findWithin = 2 * time.Second
+	missedFor  = time.Second
 )
 
 // search brings those who miss somebody together with the next look at the table.
 type search struct {
 	wanted chan struct{} // has one when somebody waits
 
-	mu   sync.Mutex
-	next chan struct{} // closed by the end of the next look; nil when nobody waits
+	mu     sync.Mutex               // guards what follows
+	next   chan struct{}            // closed by the end of the next look; nil when nobody waits
+	missed map[id.Replica]time.Time // when a look did not find them; as many as there are numbers
 }
 
 // Find is Lookup for a number that may be new: another process may speak of one that
@@ -31,19 +35,33 @@ func (r *Registry) Find(ctx context.Context, n id.Replica) (Member, bool) {
 	if m, ok := r.Lookup(n); ok {
 		return m, true
 	}
+	looked := r.search.join(n)
+	if looked == nil {
+		return Member{}, false
+	}
 	timeout := time.NewTimer(findWithin)
 	defer timeout.Stop()
+	ended := false
 	select {
-	case <-r.search.join():
+	case <-looked:
+		ended = true
 	case <-ctx.Done():
 	case <-timeout.C:
 	}
-	return r.Lookup(n)
+	m, ok := r.Lookup(n)
+	if ended && !ok {
+		r.search.miss(n)
+	}
+	return m, ok
 }
 
-// join returns what the end of the next look will close.
-func (s *search) join() <-chan struct{} {
+// join returns what the end of the next look will close; nil when n was missed lately.
+func (s *search) join(n id.Replica) <-chan struct{} {
 	s.mu.Lock()
+	if at, missed := s.missed[n]; missed && time.Since(at) < missedFor {
+		s.mu.Unlock()
+		return nil
+	}
 	if s.next == nil {
 		s.next = make(chan struct{})
 	}
@@ -54,6 +72,12 @@ func (s *search) join() <-chan struct{} {
 	default: // it is known
 	}
 	return next
+}
+
+func (s *search) miss(n id.Replica) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missed[n] = time.Now()
 }
 
 // begin takes those who are to be told of the look that begins now; nil is nobody.

@@ -62,6 +62,16 @@ func TestManyWhoSearchShareALook(t *testing.T) {
 	if n, most := looks.Load(), int64(2+time.Since(begun)/lookAgain); n == 0 || n > most {
 		t.Errorf("%d looks at the table, want at most %d", n, most)
 	}
+
+	// Whoever asks again for the same one, without a pause, makes no more of them.
+	looks.Store(0)
+	begun = time.Now()
+	for range 100_000 {
+		r.Find(t.Context(), 4000)
+	}
+	if n, most := looks.Load(), int64(1+time.Since(begun)/missedFor); n > most {
+		t.Errorf("%d looks at the table for one number, want at most %d", n, most)
+	}
 }
 
 // Who does not wait has the table read all the same.

@@ -47,7 +47,7 @@ func New(cfg Config, ident Identity, db func(ctx context.Context) (*gorm.DB, err
 ) *Registry {
 	r := &Registry{
 		cfg: cfg, ident: ident, db: db, log: log, metrics: metrics, now: now,
-		turn: make(chan struct{}, 1), search: search{wanted: make(chan struct{}, 1)},
+		turn: make(chan struct{}, 1), search: search{wanted: make(chan struct{}, 1), missed: make(map[id.Replica]time.Time)},
 	}
 	up := StateUp
 	r.state.Store(&up)
