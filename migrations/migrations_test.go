@@ -116,12 +116,17 @@ func TestAReaderDelaysTheCommit(t *testing.T) {
 	if _, err := db.ExecContext(soon(t), "CREATE TABLE fine (n INTEGER); INSERT INTO fine VALUES (1), (2)"); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := open(t).QueryContext(soon(t), "SELECT n FROM fine") // holds its lock until it is closed
+	reader, err := open(t).Conn(soon(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !rows.Next() {
-		t.Fatal(rows.Err())
+	defer reader.Close()
+	var n int
+	if _, err := reader.ExecContext(soon(t), "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.QueryRowContext(soon(t), "SELECT COUNT(*) FROM fine").Scan(&n); err != nil { // the lock is kept
+		t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- Up(soon(t), db, SQLite) }()
@@ -130,7 +135,7 @@ func TestAReaderDelaysTheCommit(t *testing.T) {
 		t.Fatalf("it ended while somebody reads: %v", err)
 	case <-time.After(300 * time.Millisecond): // several times the busy_timeout
 	}
-	if err := rows.Close(); err != nil {
+	if _, err := reader.ExecContext(soon(t), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
