@@ -115,10 +115,7 @@ func (c *Client) lives(m Member) bool {
 // lookup returns the process that has the number to now, also one that has only
 // just started.
 func (c *Client) lookup(ctx context.Context, to id.Replica) (Member, error) {
-	m, ok := c.dir.Lookup(to)
-	if !ok {
-		m, ok = c.dir.Find(ctx, to)
-	}
+	m, ok := c.dir.Find(ctx, to)
 	if !ok {
 		return Member{}, fmt.Errorf("replica %d: %w", to, ErrUnknown)
 	}

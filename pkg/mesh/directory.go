@@ -14,13 +14,14 @@ type Member struct {
 	Service string
 }
 
-// Directory knows the living. Lookup is asked for every message, so it answers
-// from memory.
+// Directory knows the living. It is asked for every message, so it answers for
+// those whom it knows from memory.
 type Directory interface {
 	// Lookup returns the living process that has the number r now.
 	Lookup(r id.Replica) (Member, bool)
-	// Find is Lookup for a process that may have started a moment ago. It may wait
-	// for the answer of others, but not after the end of ctx.
+	// Find is Lookup, also for a process that may have started a moment ago. For
+	// one that is not known it may wait for the answer of others, but not after
+	// the end of ctx.
 	Find(ctx context.Context, r id.Replica) (Member, bool)
 	// Gateways returns all living gateways.
 	Gateways() []Member

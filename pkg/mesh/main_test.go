@@ -65,7 +65,7 @@ type book struct {
 	mu      sync.Mutex
 	members map[id.Replica]Member
 	late    map[id.Replica]Member // whom only Find knows
-	sought  int                   // calls of Find
+	sought  int                   // calls of Find for those who are not known
 }
 
 func newBook(members ...Member) *book {
@@ -95,10 +95,13 @@ func (b *book) Lookup(r id.Replica) (Member, bool) {
 	return m, ok
 }
 
-// Find also knows those who have only just come.
+// Find also knows those who have only just come, and counts the calls for them.
 func (b *book) Find(_ context.Context, r id.Replica) (Member, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if m, ok := b.members[r]; ok {
+		return m, true
+	}
 	b.sought++
 	m, ok := b.late[r]
 	return m, ok

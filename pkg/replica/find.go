@@ -41,18 +41,17 @@ func (r *Registry) Find(ctx context.Context, n id.Replica) (Member, bool) {
 	}
 	timeout := time.NewTimer(findWithin)
 	defer timeout.Stop()
-	ended := false
 	select {
 	case <-looked:
-		ended = true
+		m, ok := r.Lookup(n)
+		if !ok {
+			r.search.miss(n)
+		}
+		return m, ok
 	case <-ctx.Done():
 	case <-timeout.C:
 	}
-	m, ok := r.Lookup(n)
-	if ended && !ok {
-		r.search.miss(n)
-	}
-	return m, ok
+	return r.Lookup(n)
 }
 
 // join returns what the end of the next look will close; nil when n was missed lately.
