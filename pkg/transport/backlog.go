@@ -9,8 +9,11 @@ const crowdedShare = 8
 // all, those go first that are furthest behind, and who takes what it is sent
 // goes on.
 func (v *Server) behind(waiting int) bool {
-	if waiting == 0 || waiting >= v.cfg.BacklogBytes {
-		return waiting != 0
+	switch {
+	case waiting == 0:
+		return false
+	case waiting >= v.cfg.BacklogBytes:
+		return true
 	}
 	total := float64(v.cfg.BacklogTotal)
 	over := float64(v.metrics.backlog())/total - 1

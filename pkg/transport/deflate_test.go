@@ -268,17 +268,7 @@ func TestFramesThatEndACompressedWebSocket(t *testing.T) {
 			}
 			conn.Write(row.bytes)
 			c.wants(row.got...)
-			if row.code == 0 {
-				c.isOpen()
-				conn.Close()
-				return
-			}
-			c.wantsClosed(row.reason)
-			if got := frameCode(t, conn); got != row.code {
-				t.Errorf("close code %d, want %d", got, row.code)
-			}
-			conn.(*net.TCPConn).CloseWrite() // or the server may wait for it
-			ends(t, conn)
+			c.wantsVerdict(t, conn, row.code, row.reason)
 		})
 	}
 }

@@ -110,19 +110,26 @@ func TestFramesThatEndAWebSocket(t *testing.T) {
 			conn, c := rawWebSocket(w)
 			conn.Write(row.bytes)
 			c.wants(row.got...)
-			if row.code == 0 {
-				c.isOpen()
-				conn.Close()
-				return
-			}
-			c.wantsClosed(row.reason)
-			if got := frameCode(t, conn); got != row.code {
-				t.Errorf("close code %d, want %d", got, row.code)
-			}
-			conn.(*net.TCPConn).CloseWrite() // or the server may wait for it
-			ends(t, conn)
+			c.wantsVerdict(t, conn, row.code, row.reason)
 		})
 	}
+}
+
+// wantsVerdict waits for what becomes of a client that speaks frames on conn: closed
+// with code and reason, or with code 0 still open. conn is at its end then.
+func (c *client) wantsVerdict(t *testing.T, conn net.Conn, code int, reason Reason) {
+	t.Helper()
+	if code == 0 {
+		c.isOpen()
+		conn.Close()
+		return
+	}
+	c.wantsClosed(reason)
+	if got := frameCode(t, conn); got != code {
+		t.Errorf("close code %d, want %d", got, code)
+	}
+	conn.(*net.TCPConn).CloseWrite() // or the server may wait for it
+	ends(t, conn)
 }
 
 // What a header announces costs nothing until it comes.
